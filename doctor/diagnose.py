@@ -1,0 +1,130 @@
+"""Facts to Findings: runs every check, survives those that crash, honours suppressions."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import traceback
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from doctor.code import Code
+from doctor.index import mender
+from doctor.model import Check, Facts, Finding, Location, Package, Remedy, Severity, Skip, Source, complete, normalise
+
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+CRASHED = "check-crashed"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the checks answered; `findings` from the worst to the mildest, then by place."""
+
+    findings: tuple[Finding, ...]
+    skipped: tuple[Skip, ...]
+
+    def at_least(self, severity: Severity) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.severity is not None and f.severity >= severity)
+
+
+@cache
+def checks() -> tuple[Check, ...]:
+    """Every check, in the order of its id, breakages last.  A file in `doctor/checks/` is the registration."""
+    package = importlib.import_module("doctor.checks")
+    found: list[Check] = []
+    for entry in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
+        module = importlib.import_module(f"doctor.checks.{entry.name}")
+        found += [value for value in vars(module).values() if isinstance(value, Check)]
+    from doctor.breakages import load
+
+    return (*found, *load())
+
+
+def needles(kind: str) -> tuple[bytes, ...]:
+    """The byte strings one of which a file of this kind must hold to be read by any check."""
+    return tuple(sorted({needle for check in checks() if check.read and kind in check.kinds for needle in check.needles}))
+
+
+def diagnose(
+    facts: Facts, select: Collection[str] = (), ignore: Collection[str] = (), among: Sequence[Check] | None = None
+) -> Diagnosis:
+    """Ask every check (or those in `select`), less those in `ignore`."""
+    chosen = [c for c in (checks() if among is None else among) if (not select or c.id in select) and c.id not in ignore]
+    findings: list[Finding] = []
+    skipped = list(facts.skipped)
+    for check in chosen:
+        if check.run is not None:
+            try:
+                findings += [complete(finding, check) for finding in check.run(facts)]
+            except Exception as error:
+                findings.append(_crash(check, error))
+    readers = [check for check in chosen if check.read is not None]
+    for source in facts.sources:
+        if source.text is not None and readers:
+            findings += _read(source, readers, facts, skipped)
+    findings = [replace(f, patch=f.patch or mender(f.construct or f.id)) for f in findings]
+    ranks = list(Severity)
+    findings.sort(key=lambda f: (ranks.index(f.severity or Severity.HINT), *_place(f.where), f.id))
+    return Diagnosis(tuple(dict.fromkeys(findings)), tuple(dict.fromkeys(skipped)))
+
+
+def _place(where: Location | None) -> tuple[str, int, int, int]:
+    return (where.path, where.cell or 0, where.line or 0, where.column or 0) if where else ("", 0, 0, 0)
+
+
+def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[Skip]) -> Iterator[Finding]:
+    assert source.text is not None
+    data = source.text.encode("utf-8", "surrogatepass")
+    wanted = [c for c in readers if source.kind in c.kinds and any(needle in data for needle in c.needles)]
+    if not wanted:
+        return
+    code = Code(source)
+    try:
+        code.tree  # noqa: B018 (parsed once, here, so that a file that is not Python 3 is one skip)
+    except UNREADABLE as error:
+        skipped.append(Skip(source.path, f"not Python 3: {error}" if isinstance(error, SyntaxError) else f"cannot be parsed: {error}"))
+        return
+    for check in wanted:
+        assert check.read is not None
+        try:
+            found = [complete(finding, check) for finding in check.read(code, facts)]
+        except Exception as error:
+            yield _crash(check, error, Location(source.path))
+            continue
+        for finding in found:
+            off = code.ignored(finding.where.line) if finding.where else None
+            if off is None or (off and finding.id not in off):
+                yield finding
+
+
+def _crash(check: Check, error: Exception, where: Location | None = None) -> Finding:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return Finding(
+        f"{check.id} crashed: {type(error).__name__}: {error} ({frame.filename.rpartition('/')[2]}:{frame.lineno}); what it looks for was not checked",
+        Remedy("advice", "report it with the file that `doctor check --save-facts facts.json` writes"),
+        where=where,
+        severity=Severity.ERROR,
+        id=CRASHED,
+        family=check.family,
+        title="A check crashed",
+    )
+
+
+def assume(facts: Facts, requirement: str) -> Facts:
+    """The facts as they would be with `name==version` installed (`--against`).
+
+    Raises ValueError where the requirement does not pin one version.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        wanted = Requirement(requirement)
+    except InvalidRequirement as error:
+        raise ValueError(f"{requirement!r} is not a requirement: {error}") from error
+    pins = [s.version for s in wanted.specifier if s.operator == "==" and "*" not in s.version]
+    if len(pins) != 1:
+        raise ValueError(f"{requirement!r} names no single release: write {wanted.name}==VERSION")
+    name = normalise(wanted.name)
+    # The metadata on disk is the installed release's, so what the assumed one requires is not known from it.
+    return replace(facts, packages={**facts.packages, name: Package(name, pins[0])}, against=requirement)

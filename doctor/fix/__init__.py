@@ -1,0 +1,1 @@
+"""Findings to a Plan (no I/O), a Plan to files through the Journal, and back."""

@@ -1,0 +1,72 @@
+"""What the catalogue mends, readable without libcst: patches/index.json, generated from the patches themselves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One patch: its id, title, page, the releases of its old and new spelling, and what it mends."""
+
+    id: str
+    title: str
+    doc: str
+    old: str
+    new: str
+    safe: bool
+    needles: tuple[str, ...]
+    mends: tuple[str, ...]
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """Every patch of the catalogue, in the order of its id."""
+    rows = json.loads((Path(__file__).parent / "patches" / "index.json").read_text("utf-8"))
+    return tuple(Entry(**{**row, "needles": tuple(row["needles"]), "mends": tuple(row["mends"])}) for row in rows)
+
+
+@cache
+def _menders() -> dict[str, str]:
+    return {construct: entry.id for entry in entries() for construct in (entry.id, *entry.mends)}
+
+
+def mender(construct: str) -> str | None:
+    """Id of the patch that removes a construct, None where the catalogue has none."""
+    return _menders().get(construct)
+
+
+def build() -> str:
+    """The text of index.json, from the patch classes; imports libcst."""
+    from doctor.patch import catalogue
+
+    rows = [
+        {
+            "id": patch.id(),
+            "title": page.partition("\n")[0].rstrip("."),
+            "doc": page,
+            "old": patch.old,
+            "new": patch.new,
+            "safe": patch.safe,
+            "needles": [needle.decode() for needle in patch.needles],
+            "mends": list(patch.mends),
+        }
+        for patch, page in ((patch, _page(patch)) for patch in catalogue())
+    ]
+    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+
+
+def _page(patch: type) -> str:
+    import sys
+
+    page = sys.modules[patch.__module__].__doc__
+    if not page:
+        raise TypeError(f"{patch.__module__}: a patch needs a docstring: title, why, reference")
+    return page.strip()
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent / "patches" / "index.json").write_text(build(), "utf-8")

@@ -1,0 +1,1 @@
+"""The catalogue applied while modules are imported; no file is touched."""

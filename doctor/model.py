@@ -1,0 +1,317 @@
+"""The nouns of the doctor: what was seen (Facts), what is asked (Check), what is answered (Finding).
+
+Everything here is plain frozen data that goes to JSON and back; nothing here reads the outside world.
+Units: bytes as int, times in seconds, paths as absolute strings.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+    from doctor.code import Code
+
+NEWEST = "5.23.0"
+"""The newest transformers release the catalogue was tested on; judged against when none is installed."""
+
+
+class Severity(enum.Enum):
+    """How bad a finding is."""
+
+    ERROR = "error"
+    """It will not run, or its numbers will be wrong."""
+    WARNING = "warning"
+    """It runs, but breaks at the next upgrade or wastes the GPU."""
+    HINT = "hint"
+    """Something better exists."""
+
+    def __ge__(self, other: Severity) -> bool:
+        order = list(Severity)
+        return order.index(self) <= order.index(other)
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place in a file: `line` from 1, `column` from 1; in a notebook `cell` from 0 and the line within it."""
+
+    path: str
+    line: int | None = None
+    column: int | None = None
+    cell: int | None = None
+
+    def __str__(self) -> str:
+        parts = [self.path, *([f"cell {self.cell}"] if self.cell is not None else []), *([str(self.line)] if self.line else [])]
+        return ":".join(parts)
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What to do: `text` begins with a verb; `value` is what to paste (a command, `NAME=value`, a key: value)."""
+
+    kind: Literal["edit", "command", "variable", "config", "advice"]
+    text: str
+    value: str | None = None
+    safe: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One answer of one check.  A check gives message, remedy and place; diagnose adds the rest from the check."""
+
+    message: str
+    remedy: Remedy
+    where: Location | None = None
+    construct: str = ""
+    """What was found, in the words of `Patch.mends` (`attribute:seen_tokens`); empty: the check's id."""
+    patch: str | None = None
+    """Id of the patch that mends it; diagnose looks it up by the construct."""
+    severity: Severity | None = None
+    """None: the check's own."""
+    id: str = ""
+    family: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Something that was not examined: `id` is a check's id or a path, `reason` says why."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """An installed distribution, read from its metadata folder."""
+
+    name: str
+    """Normalised as in PEP 503: lower case, dashes."""
+    version: str
+    path: str = ""
+    """The `*.dist-info` or `*.egg-info` it was read from."""
+    requires: tuple[str, ...] = ()
+    """Its `Requires-Dist` lines, verbatim."""
+    editable: str | None = None
+    """Source folder of an editable install."""
+
+
+@dataclass(frozen=True)
+class Python:
+    """The interpreter that will run the fine-tune."""
+
+    executable: str = ""
+    version: str = "3.11.0"
+    prefix: str = ""
+    kind: Literal["venv", "uv", "conda", "system"] = "system"
+    paths: tuple[str, ...] = ()
+    """Its site-packages folders, in import order."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One accelerator; memory in bytes."""
+
+    name: str
+    memory: int
+    free: int
+    capability: str | None = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Hardware and driver; `cuda` is the newest CUDA the driver supports."""
+
+    system: str = "Linux"
+    gpus: tuple[Gpu, ...] = ()
+    driver: str | None = None
+    cuda: str | None = None
+    backend: Literal["cuda", "rocm", "mps", "none"] = "none"
+    memory: int | None = None
+    disk_free: int | None = None
+    note: str | None = None
+    """Why the GPU could not be asked, where it could not."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A Python file that is examined.
+
+    `text` is None where no check had a reason to read it (none of its needles is in the bytes).
+    """
+
+    path: str
+    kind: Literal["remote-code", "script", "notebook"]
+    text: str | None = None
+    digest: str = ""
+    """SHA-256 of the file's bytes."""
+    repository: str | None = None
+    """Hub id (`microsoft/Phi-3-mini-4k-instruct`) of remote code, or the local folder's name."""
+    revision: str | None = None
+    """Commit of the hub repository, or the digest folder transformers 5 makes for a local one."""
+    model: str | None = None
+    """Folder whose config.json goes with this file."""
+    blob: str | None = None
+    """Target, where the path is a link into the hub's content-addressed blobs: never written through."""
+    imported: bool = True
+    """Whether transformers imports this very copy (the modules cache, a script) or copies it first (hub snapshot, model folder)."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A model folder or hub snapshot; no tensor is read."""
+
+    path: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    tokenizer: Mapping[str, Any] = field(default_factory=dict)
+    """tokenizer_config.json."""
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    tensors: Mapping[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+    """Name to (safetensors dtype, shape), from the headers."""
+    files: tuple[str, ...] = ()
+    repository: str | None = None
+    revision: str | None = None
+    weights_metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the scan saw.  `project` holds the names in the working directory."""
+
+    python: Python = Python()
+    packages: Mapping[str, Package] = field(default_factory=dict)
+    duplicates: Mapping[str, tuple[Package, ...]] = field(default_factory=dict)
+    """Distributions found more than once on the path: every copy, the imported one first."""
+    machine: Machine = Machine()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
+    models: tuple[ModelFacts, ...] = ()
+    project: tuple[str, ...] = ()
+    directory: str = ""
+    skipped: tuple[Skip, ...] = ()
+    against: str | None = None
+    """The release judged instead of the installed one, e.g. `transformers==5.23.0`."""
+
+    def version(self, distribution: str) -> Version | None:
+        """The installed (or assumed) version of a distribution, None where absent or not a version."""
+        from packaging.version import InvalidVersion, Version
+
+        package = self.packages.get(distribution)
+        if package is None:
+            return None
+        try:
+            return Version(package.version)
+        except InvalidVersion:
+            return None
+
+    @cached_property
+    def transformers(self) -> Version:
+        """The transformers release to judge by: `--against`, else the installed one, else the newest known."""
+        from packaging.version import Version
+
+        return self.version("transformers") or Version(NEWEST)
+
+    def has(self, requirement: str) -> bool:
+        """Whether a distribution within the PEP 508 requirement is installed; `transformers` falls back to the newest.
+
+        Pre-releases count: `transformers>=5` is true of 5.0.0rc1.
+        """
+        from packaging.requirements import Requirement
+
+        wanted = Requirement(requirement)
+        name = normalise(wanted.name)
+        version = self.transformers if name == "transformers" else self.version(name)
+        return version is not None and wanted.specifier.contains(version, prereleases=True)
+
+    def model_of(self, source: Source) -> ModelFacts | None:
+        """The model folder whose config.json is used with a remote-code file."""
+        return next((m for m in self.models if m.path == source.model), None) if source.model else None
+
+
+def normalise(name: str) -> str:
+    """A distribution name as PEP 503 compares it.
+
+    >>> normalise("huggingface_hub")
+    'huggingface-hub'
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def within(requirement: str, version: Version | str) -> bool:
+    """Whether a release is in a requirement such as `transformers<5`, pre-releases counted."""
+    from packaging.requirements import Requirement
+
+    return Requirement(requirement).specifier.contains(version, prereleases=True)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question.  `run(facts)` for the environment; `read(code, facts)` for one source file that has a needle."""
+
+    id: str
+    family: str
+    severity: Severity
+    doc: str
+    """The module's docstring: its first line is the title."""
+    run: Callable[[Facts], Iterable[Finding]] | None = None
+    read: Callable[[Code, Facts], Iterable[Finding]] | None = None
+    needles: tuple[bytes, ...] = ()
+    """A file is read only if it holds one of these."""
+    kinds: tuple[str, ...] = ("remote-code", "script", "notebook")
+    passes: Sequence[Facts] = ()
+    fails: Sequence[Facts] = ()
+
+    @property
+    def title(self) -> str:
+        return self.doc.partition("\n")[0].rstrip(".")
+
+
+def _register(function: Callable[..., Iterable[Finding]], **fields: Any) -> Check:
+    module = sys.modules[function.__module__]
+    if not module.__doc__:
+        raise TypeError(f"{module.__name__}: a check needs a docstring: title, why it matters, what to do, reference")
+    return Check(id=module.__name__.rpartition(".")[2].replace("_", "-"), doc=module.__doc__, **fields)
+
+
+def check(
+    family: str, severity: Severity, *, passes: Sequence[Facts], fails: Sequence[Facts]
+) -> Callable[[Callable[[Facts], Iterator[Finding]]], Check]:
+    """Make a check of the environment out of a function of Facts; its id is the file's name in kebab case."""
+    return lambda function: _register(function, family=family, severity=severity, run=function, passes=passes, fails=fails)
+
+
+def source_check(
+    family: str,
+    severity: Severity,
+    *,
+    needles: Sequence[bytes],
+    passes: Sequence[Facts],
+    fails: Sequence[Facts],
+    kinds: Sequence[str] = ("remote-code", "script", "notebook"),
+) -> Callable[[Callable[[Code, Facts], Iterator[Finding]]], Check]:
+    """Make a check of one source file out of a function of its Code and the Facts.
+
+    It is called only for files of these kinds whose bytes hold one of the needles.
+    """
+    return lambda function: _register(
+        function,
+        family=family,
+        severity=severity,
+        read=function,
+        needles=tuple(needles),
+        kinds=tuple(kinds),
+        passes=passes,
+        fails=fails,
+    )
+
+
+def complete(finding: Finding, of: Check) -> Finding:
+    """A check's answer with the check's id, family, title and severity filled in."""
+    return replace(finding, id=of.id, family=of.family, title=of.title, severity=finding.severity or of.severity)

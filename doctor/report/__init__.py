@@ -1,0 +1,1 @@
+"""Findings as text, plain text, JSON and Markdown."""

@@ -1,0 +1,1 @@
+"""Scores a model, compares two, reports with intervals."""

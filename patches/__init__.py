@@ -1,0 +1,1 @@
+"""The catalogue: one file, one libcst rewrite, with its versions and examples."""
