@@ -79,7 +79,8 @@ class Code:
         names: dict[str, str] = {}
         for plain in self.nodes(ast.Import):
             for alias in plain.names:
-                names[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else alias.name.partition(".")[0]
+                top = alias.name.partition(".")[0]
+                names[alias.asname or top] = alias.name if alias.asname else top
         for origin in self.nodes(ast.ImportFrom):
             prefix = "." * origin.level + (origin.module or "")
             for alias in origin.names:

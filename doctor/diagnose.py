@@ -43,14 +43,16 @@ def checks() -> tuple[Check, ...]:
 
 def needles(kind: str) -> tuple[bytes, ...]:
     """The byte strings one of which a file of this kind must hold to be read by any check."""
-    return tuple(sorted({needle for check in checks() if check.read and kind in check.kinds for needle in check.needles}))
+    readers = [check for check in checks() if check.read and kind in check.kinds]
+    return tuple(sorted({needle for check in readers for needle in check.needles}))
 
 
 def diagnose(
     facts: Facts, select: Collection[str] = (), ignore: Collection[str] = (), among: Sequence[Check] | None = None
 ) -> Diagnosis:
     """Ask every check (or those in `select`), less those in `ignore`."""
-    chosen = [c for c in (checks() if among is None else among) if (not select or c.id in select) and c.id not in ignore]
+    asked = checks() if among is None else among
+    chosen = [check for check in asked if (not select or check.id in select) and check.id not in ignore]
     findings: list[Finding] = []
     skipped = list(facts.skipped)
     for check in chosen:
@@ -83,7 +85,8 @@ def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[
     try:
         code.tree  # noqa: B018 (parsed once, here, so that a file that is not Python 3 is one skip)
     except UNREADABLE as error:
-        skipped.append(Skip(source.path, f"not Python 3: {error}" if isinstance(error, SyntaxError) else f"cannot be parsed: {error}"))
+        what = "not Python 3" if isinstance(error, SyntaxError) else "cannot be parsed"
+        skipped.append(Skip(source.path, f"{what}: {error}"))
         return
     for check in wanted:
         assert check.read is not None
@@ -101,7 +104,8 @@ def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[
 def _crash(check: Check, error: Exception, where: Location | None = None) -> Finding:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return Finding(
-        f"{check.id} crashed: {type(error).__name__}: {error} ({frame.filename.rpartition('/')[2]}:{frame.lineno}); what it looks for was not checked",
+        f"{check.id} crashed: {type(error).__name__}: {error} ({frame.filename.rpartition('/')[2]}:{frame.lineno}); "
+        "what it looks for was not checked",
         Remedy("advice", "report it with the file that `doctor check --save-facts facts.json` writes"),
         where=where,
         severity=Severity.ERROR,

@@ -48,8 +48,8 @@ class Location:
     cell: int | None = None
 
     def __str__(self) -> str:
-        parts = [self.path, *([f"cell {self.cell}"] if self.cell is not None else []), *([str(self.line)] if self.line else [])]
-        return ":".join(parts)
+        cell = [] if self.cell is None else [f"cell {self.cell}"]
+        return ":".join([self.path, *cell, *([str(self.line)] if self.line else [])])
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Source:
     blob: str | None = None
     """Target, where the path is a link into the hub's content-addressed blobs: never written through."""
     imported: bool = True
-    """Whether transformers imports this very copy (the modules cache, a script) or copies it first (hub snapshot, model folder)."""
+    """Whether this very copy is imported (modules cache, script); transformers copies snapshots and model folders."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +196,10 @@ class Facts:
     project: tuple[str, ...] = ()
     directory: str = ""
     skipped: tuple[Skip, ...] = ()
+    modules_cache: str = ""
+    """Where transformers puts, and imports, remote code (`HF_MODULES_CACHE`)."""
+    hub_cache: str = ""
+    """Where huggingface-hub keeps snapshots and blobs (`HF_HUB_CACHE`)."""
     against: str | None = None
     """The release judged instead of the installed one, e.g. `transformers==5.23.0`."""
 
@@ -284,7 +288,9 @@ def check(
     family: str, severity: Severity, *, passes: Sequence[Facts], fails: Sequence[Facts]
 ) -> Callable[[Callable[[Facts], Iterator[Finding]]], Check]:
     """Make a check of the environment out of a function of Facts; its id is the file's name in kebab case."""
-    return lambda function: _register(function, family=family, severity=severity, run=function, passes=passes, fails=fails)
+    return lambda function: _register(
+        function, family=family, severity=severity, run=function, passes=passes, fails=fails
+    )
 
 
 def source_check(

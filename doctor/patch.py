@@ -137,7 +137,8 @@ def catalogue() -> tuple[type[Patch], ...]:
     found: list[type[Patch]] = []
     for entry in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
         module = importlib.import_module(f"doctor.patches.{entry.name}")
-        found += [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Patch) and v.__module__ == module.__name__]
+        classes = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Patch)]
+        found += [value for value in classes if value.__module__ == module.__name__]
     return tuple(found)
 
 
@@ -197,9 +198,11 @@ def _with_helpers(module: cst.Module, helpers: Mapping[str, str]) -> cst.Module:
     wanted = [source for name, source in sorted(helpers.items()) if name not in present]
     if not wanted:
         return module
-    ours = [i for i, s in enumerate(module.body) if isinstance(s, cst.FunctionDef) and s.name.value.startswith("_doctor_")]
+    functions = [(i, s.name.value) for i, s in enumerate(module.body) if isinstance(s, cst.FunctionDef)]
+    ours = [index for index, name in functions if name.startswith("_doctor_")]
     place = ours[-1] + 1 if ours else _after_imports(module)
-    parsed = [s for source in wanted for s in cst.parse_module(textwrap.dedent(source).strip() + "\n", module.config_for_parsing).body]
+    texts = [textwrap.dedent(source).strip() + "\n" for source in wanted]
+    parsed = [s for text in texts for s in cst.parse_module(text, module.config_for_parsing).body]
     block = [s.with_changes(leading_lines=[_blank(), _blank()]) for s in parsed]
     if not ours:
         block[0] = block[0].with_changes(leading_lines=[_blank(), _blank(), cst.EmptyLine(comment=cst.Comment(BANNER))])
