@@ -1,0 +1,89 @@
+"""What has to hold before a change lands: `nox` runs tests, types, lint, docs and every stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "virtualenv"  # pip finds the CPU build of torch; uv would take CUDA's gigabytes
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["tests", "types", "lint", "docs", "stack"]
+
+PROJECT = nox.project.load_toml()
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PYTHON = "3.11"
+RELEASES = {"4.47": "4.47.1", "4.57": "4.57.6", "5.0": "5.0.0", "5.3": "5.3.0", "5.latest": "5.23.0"}
+"""The matrix: the name of each stack and its transformers release."""
+TRAINING = ["peft==0.21.2", "accelerate==1.15.0", "bitsandbytes==0.50.2", "datasets"]
+LIVE = ["torch", "transformers", "safetensors", "numpy", "peft", "accelerate"]
+EVERY_STACK = nox.parametrize("name", [nox.param(name, id=name) for name in RELEASES])
+
+if shutil.which("pyenv"):  # its shims answer only for the versions that are switched on
+    installed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=True)
+    os.environ["PYENV_VERSION"] = ":".join(reversed(installed.stdout.split()))
+
+
+def install(session: nox.Session, *distributions: str, group: str = "test", stack: str | None = None) -> None:
+    """Install the checkout (editable), a dependency group and distributions, pinned by a stack's constraints."""
+    pins = ["-c", f"stacks/{stack}.txt"] if stack else []
+    session.install(*pins, "-e", ".", *nox.project.dependency_groups(PROJECT, group), *distributions)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The core tests, without torch, on every supported Python that is installed."""
+    install(session)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def types(session: nox.Session) -> None:
+    """mypy, strict."""
+    install(session, group="types")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def lint(session: nox.Session) -> None:
+    """ruff: lint and format."""
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=PYTHON)
+def docs(session: nox.Session) -> None:
+    """Generated pages are not stale, README's tree is true, every link inside the repository resolves."""
+    install(session)
+    session.run("python", "docs/generate.py", "--check")
+    session.run("pytest", "-q", "tests/test_docs.py")
+
+
+@nox.session(python=PYTHON)
+@EVERY_STACK
+def stack(session: nox.Session, name: str) -> None:
+    """The live tests on one pinned release of transformers."""
+    install(session, *LIVE, stack=name)
+    session.run("python", "-m", "pip", "check")
+    session.run("pytest", "-m", "live", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+@EVERY_STACK
+def lock(session: nox.Session, name: str) -> None:
+    """Resolve one stack anew and write its pins (not part of the gate)."""
+    wanted = [*PROJECT["project"]["dependencies"], *nox.project.dependency_groups(PROJECT, "test"), *TRAINING]
+    report = Path(session.create_tmp()) / "report.json"
+    resolve = ["--dry-run", "--ignore-installed", "--quiet", "--report", str(report)]
+    session.install(*resolve, "torch==2.13.0", f"transformers=={RELEASES[name]}", "safetensors", *wanted)
+    chosen = [entry["metadata"] for entry in json.loads(report.read_text("utf-8"))["install"]]
+    pins = sorted(f"{one['name'].lower().replace('_', '-')}=={one['version'].partition('+')[0]}" for one in chosen)
+    head = f"# transformers {RELEASES[name]} and everything beside it; written by `nox -s 'lock({name})'`.\n"
+    Path(f"stacks/{name}.txt").write_text(head + "\n".join(pins) + "\n", "utf-8")
