@@ -32,7 +32,7 @@ if shutil.which("pyenv"):  # its shims answer only for the versions that are swi
 
 def install(session: nox.Session, *distributions: str, group: str = "test", stack: str | None = None) -> None:
     """Install the checkout (editable), a dependency group and distributions, pinned by a stack's constraints."""
-    pins = ["-c", f"stacks/{stack}.txt"] if stack else []
+    pins = ["--no-compile", "-c", f"stacks/{stack}.txt"] if stack else []  # half the time goes into unused .pyc
     session.install(*pins, "-e", ".", *nox.project.dependency_groups(PROJECT, group), *distributions)
 
 
