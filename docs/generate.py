@@ -26,21 +26,22 @@ EXAMPLES = 3
 """How many before-and-after pairs a patch's section shows."""
 
 PURPOSE = {
-    ".ci/run": "what continuous integration calls: the test command below, nothing else",
-    "CHANGELOG.md": "what changed, for those who use it",
-    "CONTRIBUTING.md": "how to add a check, a patch or a breakage, and the tests one gets for it",
+    ".ci": "What continuous integration calls: the test command above, nothing else",
+    "CHANGELOG.md": "What changed, for those who use it",
+    "CONTRIBUTING.md": "How to add a check, a patch or a breakage, and the tests one gets for it",
     "LICENSE": "MIT",
-    "docs/breakages.md": "every breakage (generated)",
-    "docs/checks.md": "every check (generated)",
-    "docs/patches.md": "every patch, before and after (generated)",
-    "docs/matrix.md": "the releases, and what was tested on each",
-    "doctor/patches": "link to patches/, for editors and type checkers",
-    "doctor/trainer": "link to trainer/",
-    "doctor/evaluate": "link to evaluate/",
-    "docs": "the manual",
-    "doctor": "the command",
-    "stacks": "pinned constraints, one file for each release of the matrix",
-    "tests": "mirrors the folders above",
+    "docs/breakages.md": "Every breakage (generated)",
+    "docs/checks.md": "Every check (generated)",
+    "docs/patches.md": "Every patch, before and after (generated)",
+    "docs/matrix.md": "The releases, and what was tested on each",
+    "doctor/patches": "Link to patches/, for editors and type checkers",
+    "doctor/trainer": "Link to trainer/",
+    "doctor/evaluate": "Link to evaluate/",
+    "docs": "The manual",
+    "doctor": "The command",
+    "stacks": "Pinned constraints, one file for each release of the matrix",
+    "pyproject.toml": "Dependencies, the wheel, and the settings of mypy, pytest and ruff",
+    "tests": "Mirrors the folders above",
 }
 CLOSED = (
     "doctor/checks",
@@ -159,7 +160,7 @@ def tree() -> str:
 def entries(path: Path) -> Iterator[Path]:
     """The lines of the tree that a tracked file calls for: its folders and, in an open folder, itself."""
     for ancestor in [*reversed(path.parents[:-1]), path]:
-        if ancestor.name not in ("__init__.py", "py.typed"):
+        if ancestor.name not in ("__init__.py", "py.typed", ".gitignore"):
             yield ancestor
         if str(ancestor) in CLOSED:
             return
