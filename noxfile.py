@@ -76,6 +76,23 @@ def stack(session: nox.Session, name: str) -> None:
 
 
 @nox.session(python=PYTHON)
+def bench(session: nox.Session) -> None:
+    """The bounds of speed and memory, beside the whole training stack; prints one table."""
+    install(session, *LIVE, "bitsandbytes", "datasets", stack="5.latest")
+    older = session.cache_dir / "transformers-4.47.1"
+    if not older.exists():
+        session.install("--no-deps", "--no-compile", "--target", str(older), "transformers==4.47.1")
+    session.run("python", "tests/bench", "--older", str(older / "transformers"), *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def demo(session: nox.Session) -> None:
+    """`doctor demo`, as a newcomer runs it."""
+    install(session, "torch", "transformers", "safetensors", stack="5.latest")
+    session.run("doctor", "demo")
+
+
+@nox.session(python=PYTHON)
 @EVERY_STACK
 def lock(session: nox.Session, name: str) -> None:
     """Resolve one stack anew and write its pins (not part of the gate)."""
