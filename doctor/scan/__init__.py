@@ -1,1 +1,104 @@
 """The only readers of the outside world: they turn files, variables and drivers into Facts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from os.path import abspath, expanduser, isdir, isfile, join
+
+from doctor.model import Facts, Skip
+from doctor.scan import caches
+from doctor.scan.files import why
+from doctor.scan.interpreter import locate
+from doctor.scan.machine import machine
+from doctor.scan.packages import packages
+from doctor.scan.remote import link
+from doctor.scan.scripts import Reader
+from doctor.scan.variables import variables
+
+
+def _everything(kind: str) -> tuple[bytes, ...]:
+    return (b"",)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to look at."""
+
+    targets: tuple[str, ...] = ()
+    """Files and folders; none: the caches."""
+    python: str | None = None
+    """An interpreter or environment; None: the active one."""
+    model: str | None = None
+    """A model folder or hub id."""
+    directory: str = field(default_factory=os.getcwd)
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    needles: Callable[[str], tuple[bytes, ...]] = _everything
+    """For a kind of source, the byte strings one of which a file must hold for its text to be kept."""
+
+
+def scan(request: Request) -> Facts:
+    """Look at everything asked for; nothing is imported, run or written.
+
+    What cannot be read is in `Facts.skipped`.  Raises ValueError where the request itself names something that is
+    not there: an environment, a target, a model.
+    """
+    skipped: list[Skip] = []
+    python = locate(request.python, request.environment, request.directory, skipped)
+    installed, duplicates = packages(python, skipped)
+    transformers = installed.get("transformers")
+    legacy = transformers is not None and transformers.version.startswith("4.")
+    places = caches.locate(request.environment, request.directory, legacy)
+    reader = _read(request, places, skipped)
+    sources = link(reader, places, request.directory)
+    return Facts(
+        python=python,
+        packages=installed,
+        duplicates=duplicates,
+        machine=machine(request.environment, places.hub),
+        variables=variables(request.environment),
+        sources=sources,
+        models=tuple(reader.models.values()),
+        project=_names(request.directory, skipped),
+        directory=request.directory,
+        skipped=tuple(dict.fromkeys(skipped)),
+        modules_cache=places.modules,
+        hub_cache=places.hub,
+    )
+
+
+def _read(request: Request, places: caches.Caches, skipped: list[Skip]) -> Reader:
+    reader = Reader(request.needles, skipped)
+    if request.model is not None:
+        reader.folder(_model(request.model, request.directory, places), headers=True)
+    for target in request.targets:
+        path = abspath(join(request.directory, expanduser(target)))
+        if not os.path.lexists(path):
+            raise ValueError(f"{path} does not exist: give a file or a folder that does")
+        reader.target(path)
+    if not request.targets:
+        for folder in (join(places.modules, caches.DYNAMIC), places.hub):
+            if os.path.lexists(folder):
+                reader.folder(folder)
+    return reader
+
+
+def _model(name: str, directory: str, places: caches.Caches) -> str:
+    path = abspath(join(directory, expanduser(name)))
+    if isdir(path):
+        if not isfile(join(path, "config.json")):
+            raise ValueError(f"{path} holds no config.json: give the folder of a model")
+        return path
+    folder = caches.snapshot(places.hub, name)
+    if folder is None:
+        raise ValueError(f"{name} is neither a folder nor in the hub cache {places.hub}: run `hf download {name}`")
+    return folder
+
+
+def _names(directory: str, skipped: list[Skip]) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(os.listdir(directory)))
+    except OSError as error:
+        skipped.append(Skip(directory, why(error)))
+        return ()

@@ -1,0 +1,150 @@
+"""Python files and model folders, wherever they are: a project, a single file, a cache, a Hugging Face home."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from os.path import basename, dirname, isdir, realpath
+
+from doctor.model import ModelFacts, Skip, Source
+from doctor.scan.caches import Origin, origin
+from doctor.scan.files import Unreadable, decode, read_bytes, why
+from doctor.scan.model_folder import read_model, remote_code
+
+PRUNED = frozenset(
+    {"__pycache__", "node_modules", "site-packages", "dist-packages", "datasets_modules", "evaluate_modules"}
+)
+"""Folders that are never entered, beside hidden ones, environments and the hub's blobs."""
+
+
+class Reader:
+    """Collects the sources and models of the files and folders it is given; each path once."""
+
+    def __init__(self, needles: Callable[[str], tuple[bytes, ...]], skipped: list[Skip]) -> None:
+        self.sources: dict[str, Source] = {}
+        self.models: dict[str, ModelFacts] = {}
+        self.skipped = skipped
+        self._needles = {kind: needles(kind) for kind in ("remote-code", "script")}
+
+    def target(self, path: str) -> None:
+        """A file or folder that the user named."""
+        if isdir(path):
+            self.folder(path, headers=True)
+        elif basename(path) == "config.json":
+            self.model(dirname(path), headers=True)
+        elif path.endswith((".py", ".pyw")):
+            place = origin(dirname(path))
+            self._source(path, place, self.model(place.root if place else dirname(path), place))
+        else:
+            what = "notebooks are" if path.endswith(".ipynb") else "files of this kind are"
+            self.skipped.append(Skip(path, f"{what} not examined: give a .py file, or a folder"))
+
+    def model(self, folder: str, place: Origin | None = None, headers: bool = False) -> ModelFacts | None:
+        """The model in a folder, read once."""
+        known = self.models.get(folder)
+        if known is None or (headers and not known.tensors):
+            repository, revision = (place.repository, place.revision) if place else (None, None)
+            known = read_model(folder, self.skipped, headers=headers, repository=repository, revision=revision)
+            if known:
+                self.models[folder] = known
+        return known
+
+    def folder(self, root: str, headers: bool = False) -> None:
+        """Everything below a folder."""
+        stack: list[tuple[str, ModelFacts | None]] = [(root, None)]
+        seen: set[tuple[int, int]] = set()
+        while stack:
+            folder, around = stack.pop()
+            try:
+                status = os.stat(folder)
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError as error:
+                self.skipped.append(Skip(folder, why(error)))
+                continue
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            stack += self._entries(folder, entries, around, headers)
+
+    def _entries(
+        self, folder: str, entries: list[os.DirEntry[str]], around: ModelFacts | None, headers: bool
+    ) -> list[tuple[str, ModelFacts | None]]:
+        """Read the files of one folder; answer its folders, last first."""
+        names = {entry.name for entry in entries}
+        if names & {"pyvenv.cfg", "conda-meta"}:
+            return []
+        place = origin(folder)
+        if place and place.place == "modules":
+            around = None
+        elif "config.json" in names:
+            around = self.model(folder, place, headers) or around
+        below: list[tuple[str, ModelFacts | None]] = []
+        for entry in entries:
+            try:
+                is_folder = entry.is_dir()
+            except OSError as error:
+                self.skipped.append(Skip(entry.path, why(error)))
+                continue
+            if is_folder:
+                if _entered(entry) and not self._loop(entry):
+                    below.append((entry.path, around))
+            elif entry.name.endswith((".py", ".pyw")):
+                self._source(entry.path, place, around, entry.is_symlink())
+        return below[::-1]
+
+    def _loop(self, entry: os.DirEntry[str]) -> bool:
+        if not entry.is_symlink():
+            return False
+        target = realpath(entry.path)
+        if not (realpath(dirname(entry.path)) + os.sep).startswith(target + os.sep):
+            return False
+        self.skipped.append(Skip(entry.path, f"is a link to {target}, a folder around it"))
+        return True
+
+    def _source(self, path: str, place: Origin | None, model: ModelFacts | None, link: bool | None = None) -> None:
+        if path in self.sources or (place and place.place == "snapshot" and model and not remote_code(model)):
+            return
+        try:
+            data = read_bytes(path)
+            text = decode(data)
+        except Unreadable as error:
+            self.skipped.append(Skip(path, str(error)))
+            return
+        if not data:
+            return
+        source = _identity(path, place, model, link)
+        if any(needle in data for needle in self._needles[source.kind]):
+            from hashlib import sha256
+
+            source = replace(source, text=text, digest=sha256(data).hexdigest())
+        self.sources[path] = source
+
+
+def _identity(path: str, place: Origin | None, model: ModelFacts | None, link: bool | None) -> Source:
+    """What is known of a source from where it lies."""
+    if place is None and not (model and remote_code(model)):
+        return Source(path, "script")
+    return Source(
+        path,
+        "remote-code",
+        repository=place.repository if place else basename(model.path) if model else None,
+        revision=place.revision if place else None,
+        model=model.path if model else None,
+        blob=_blob(path, link),
+        imported=bool(place and place.place == "modules"),
+    )
+
+
+def _entered(entry: os.DirEntry[str]) -> bool:
+    if entry.name in PRUNED or entry.name.startswith((".", "datasets--", "spaces--")):
+        return False
+    # In a repository of the hub cache only the snapshots have names; the files behind them are blobs.
+    return entry.name == "snapshots" or not basename(dirname(entry.path)).startswith("models--")
+
+
+def _blob(path: str, link: bool | None) -> str | None:
+    if not (os.path.islink(path) if link is None else link):
+        return None
+    target = realpath(path)
+    return target if basename(dirname(target)) == "blobs" else None
