@@ -1,1 +1,49 @@
 """Findings as text, plain text, JSON and Markdown."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+from doctor.diagnose import Diagnosis
+from doctor.model import Facts, Finding, Severity
+
+FORMATS = ("text", "plain", "json", "markdown")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was seen, what the checks answered, and how it was asked."""
+
+    facts: Facts
+    diagnosis: Diagnosis
+    against: tuple[str, ...] = ()
+    """The releases judged instead of the installed one."""
+    fail_on: Severity = Severity.ERROR
+    fix: str = "doctor fix"
+    """The command that mends what this report names."""
+    home: str = ""
+    """The user's home folder, printed as `~`."""
+    verbose: bool = False
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """How many findings there are of each severity."""
+        found = [finding.severity for finding in self.diagnosis.findings]
+        return {severity.value: found.count(severity) for severity in Severity}
+
+    @property
+    def fixable(self) -> tuple[Finding, ...]:
+        """The findings that `doctor fix` mends by itself: those whose remedy is an edit it has a patch for."""
+        return tuple(f for f in self.diagnosis.findings if f.patch is not None and f.remedy.kind == "edit")
+
+    @property
+    def failed(self) -> bool:
+        """Whether something is at or above `fail_on`."""
+        return bool(self.diagnosis.at_least(self.fail_on))
+
+
+def render(report: Report, format: str) -> str:
+    """The report in one of FORMATS, without colour."""
+    text: str = importlib.import_module(f"doctor.report.{format}").render(report)
+    return text

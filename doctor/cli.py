@@ -1,0 +1,201 @@
+"""The command line: reads the arguments, hands them to one file of doctor/commands, turns failures into exit codes.
+
+Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import doctor
+from doctor.settings import UsageError, nearest
+
+COMMANDS = {
+    "check": "say what is wrong, and what mends it",
+    "fix": "print one plan that mends it, ask, apply",
+    "undo": "restore what a fix changed, byte for byte",
+    "history": "list the fixes applied so far",
+    "explain": "print the page of one check, patch or breakage",
+    "list": "list every check, patch and breakage",
+    "run": "run a command with the patches applied while its modules are imported",
+    "demo": "plant the real fault in a scratch folder, then check, fix, load and generate",
+}
+SEVERITIES = ("error", "warning", "hint")
+FORMATS = ("text", "plain", "json", "markdown")
+FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
+"""shtab's name for file completion, here so that shtab is imported only when completion is asked for."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; without arguments, `check`."""
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["check"]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    debug = "--debug" in arguments
+    try:
+        options = parser(arguments).parse_args(arguments)
+        command: Callable[[argparse.Namespace], int] = importlib.import_module(f"doctor.commands.{options.command}").run
+        code = command(options)
+        sys.stdout.flush()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except UsageError as error:
+        return _say(str(error), 2)
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+    except BrokenPipeError:
+        # The reader went away (`doctor check | head`), so the flush at exit must find an open file.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if debug:
+            raise
+        return _crashed(error)
+    return code
+
+
+def _say(message: str, code: int) -> int:
+    from doctor.report.wording import printable
+
+    sys.stderr.write(f"doctor: {printable(' '.join(message.split()))}\n")
+    return code
+
+
+def _crashed(error: Exception) -> int:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="doctor-crash-", suffix=".txt", delete=False) as page:
+        page.write(f"doctor {doctor.__version__}, Python {sys.version}, {sys.argv}\n")
+        traceback.print_exception(type(error), error, error.__traceback__, file=page)
+    return _say(f"failed: {type(error).__name__}: {error}; traceback in {page.name}, or pass --debug", 3)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with an error that is one sentence and names the nearest known word."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.fullmatch(r"argument (.+?): invalid choice: '?(.*?)'? \(choose from (.*)\)", message, re.DOTALL)
+        if wrong:
+            name, word, known = wrong[1], wrong[2], re.findall(r"[\w-]+", wrong[3])
+            what = "command" if name == "COMMAND" else f"{name} value"
+            hint = nearest(word, known) or f"; known are {', '.join(known)}"
+            message = f"there is no {what} {word!r}{hint}"
+        self.exit(2, f"doctor: {message}\n")
+
+
+def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The whole command line; help is coloured where `arguments` ask for it."""
+    shape = {"formatter_class": _formatter(arguments), "allow_abbrev": False}
+    root = Parser(prog="doctor", description=doctor.__doc__, **shape)
+    root.add_argument("--version", action="version", version=f"doctor {doctor.__version__}")
+    root.add_argument("--print-completion", action=_Completion, choices=tuple(FILES), help="print shell completion")
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, does in COMMANDS.items():
+        command = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.", **shape)
+        command.add_argument("--debug", action="store_true", help="show the traceback where the doctor itself fails")
+        OPTIONS[name](command)
+    return root
+
+
+def _formatter(arguments: Sequence[str]) -> Any:
+    if {"-h", "--help"}.isdisjoint(arguments):
+        # argparse makes formatters while it is set up; without a width each one measures the terminal.
+        return functools.partial(argparse.HelpFormatter, width=80)
+    from rich_argparse import RichHelpFormatter
+
+    return RichHelpFormatter
+
+
+class _Completion(argparse.Action):
+    """Prints the completion of a shell, made by shtab from the parser itself."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _: object, shell: Any, option: str | None = None) -> None:
+        import shtab
+
+        for action in _actions(parser):
+            if action.dest in ("targets", "python", "model", "output", "facts", "save_facts"):
+                action.complete = FILES  # type: ignore[attr-defined]
+        sys.stdout.write(shtab.complete(parser, shell) + "\n")
+        parser.exit()
+
+
+def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    own = list(parser._actions)
+    below = [sub for action in own if isinstance(action, argparse._SubParsersAction) for sub in action.choices.values()]
+    return [*own, *(action for sub in below for action in _actions(sub))]
+
+
+def _ids(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _check(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="scripts, folders, model folders; none: this environment and its caches",
+    )
+    add("--python", metavar="PATH", help="examine another interpreter or virtual environment")
+    add(
+        "--against",
+        action="append",
+        default=[],
+        metavar="REQUIREMENT",
+        help="judge as if this release were installed, e.g. transformers==5.23.0; several: must work on all of them",
+    )
+    add("--model", metavar="PATH_OR_ID", help="examine this model as well: a folder or a hub id in the cache")
+    add("--select", action="extend", default=[], type=_ids, metavar="ID", help="ask only these checks")
+    add("--ignore", action="extend", default=[], type=_ids, metavar="ID", help="leave these checks out")
+    add("--fail-on", choices=SEVERITIES, help="exit 1 from this severity on (default: error)")
+    add("--format", choices=FORMATS, default="text", help="how to print the report (default: text)")
+    add("--output", metavar="FILE", help="write the report there")
+    add("--facts", metavar="FILE", help="judge recorded facts instead of scanning")
+    add("--save-facts", metavar="FILE", help="record what the scan saw")
+    add("-v", "--verbose", action="store_true", help="name everything that was skipped or is healthy")
+
+
+def _fix(command: argparse.ArgumentParser) -> None:
+    _check(command)
+    add = command.add_argument
+    add("--yes", action="store_true", help="apply the safe part without asking")
+    add("--unsafe", action="extend", default=[], type=_ids, metavar="ID", help="apply this unsafe patch too")
+    add("--diff", action="store_true", help="print the plan, change nothing")
+
+
+def _undo(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", nargs="?", metavar="RUN", help="a run of `doctor history` (default: the last one)")
+
+
+def _explain(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", metavar="ID", help="a check, patch or breakage of `doctor list`")
+
+
+def _live(command: argparse.ArgumentParser) -> None:
+    command.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD...", help="the command, after --")
+
+
+def _nothing(command: argparse.ArgumentParser) -> None:
+    """A command without options."""
+
+
+OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "check": _check,
+    "fix": _fix,
+    "undo": _undo,
+    "history": _nothing,
+    "explain": _explain,
+    "list": _nothing,
+    "run": _live,
+    "demo": _nothing,
+}

@@ -1,0 +1,138 @@
+"""`doctor check`: scan, judge, report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from doctor.diagnose import CRASHED, Diagnosis, assume, checks, diagnose, needles
+from doctor.model import Facts, Finding, Severity
+from doctor.report import Report, render
+from doctor.settings import Settings, UsageError, chosen_ids, read_settings
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the report; 1 where something is at or above --fail-on."""
+    report = examine(options)
+    emit(report, options)
+    return int(report.failed)
+
+
+def emit(report: Report, options: argparse.Namespace) -> None:
+    """Print the report, or write it to --output."""
+    if options.output:
+        write(Path(options.output), render(report, options.format))
+    elif options.format == "text":
+        from doctor.commands.terminal import stdout
+        from doctor.report.text import show
+
+        show(report, stdout())
+    else:
+        sys.stdout.write(render(report, options.format))
+
+
+def examine(options: argparse.Namespace) -> Report:
+    """What the options ask for, seen and judged."""
+    settings = read_settings(Path.cwd())
+    facts = gather(options)
+    select, ignore = _chosen(options, settings)
+    diagnosis = settings.without_ignored(judge(facts, options.against, select, ignore))
+    fail_on = Severity(options.fail_on) if options.fail_on else settings.fail_on or Severity.ERROR
+    return Report(
+        facts=replace(facts, against=", ".join(options.against) or facts.against),
+        diagnosis=diagnosis,
+        against=tuple(options.against),
+        fail_on=fail_on,
+        fix=_again("fix", options),
+        home=str(Path("~").expanduser()),
+        verbose=options.verbose,
+    )
+
+
+def gather(options: argparse.Namespace) -> Facts:
+    """The facts: recorded ones, or those of a scan; saved where asked."""
+    facts = _recorded(options.facts) if options.facts else _scanned(options)
+    if options.save_facts:
+        from doctor.facts import dump
+
+        write(Path(options.save_facts), json.dumps(dump(facts)) + "\n")
+    return facts
+
+
+def judge(facts: Facts, against: Sequence[str], select: Sequence[str], ignore: Sequence[str]) -> Diagnosis:
+    """The diagnosis on the installed release, or on every release of --against."""
+    try:
+        assumed = [assume(facts, requirement) for requirement in against]
+    except ValueError as error:
+        raise UsageError(f"--against: {str(error).splitlines()[0]}") from error
+    answers = [diagnose(each, select, ignore) for each in assumed or [facts]]
+    return answers[0] if len(answers) == 1 else _merged(against, answers)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file the user named."""
+    try:
+        path.write_text(text, "utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _merged(against: Sequence[str], answers: Sequence[Diagnosis]) -> Diagnosis:
+    """One finding for each place and construct, at its worst, saying with which releases it holds."""
+    held: dict[object, list[tuple[str, Finding]]] = {}
+    for requirement, answer in zip(against, answers, strict=True):
+        for finding in answer.findings:
+            held.setdefault((finding.id, finding.where, finding.construct), []).append((requirement, finding))
+    ranks = list(Severity)
+    merged = []
+    for cases in held.values():
+        worst = min((finding for _, finding in cases), key=lambda f: ranks.index(f.severity or Severity.HINT))
+        releases = ", ".join(dict.fromkeys(requirement for requirement, _ in cases))
+        merged.append(replace(worst, message=f"{worst.message} (with {releases})"))
+    merged.sort(key=lambda f: ranks.index(f.severity or Severity.HINT))
+    skipped = dict.fromkeys(skip for answer in answers for skip in answer.skipped)
+    return Diagnosis(tuple(merged), tuple(skipped))
+
+
+def _chosen(options: argparse.Namespace, settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    known = [*(check.id for check in checks()), CRASHED]
+    select = chosen_ids(options.select, known, "--select") or settings.select
+    return select, (*chosen_ids(options.ignore, known, "--ignore"), *settings.ignore)
+
+
+def _scanned(options: argparse.Namespace) -> Facts:
+    from doctor.scan import Request, scan
+
+    request = Request(tuple(options.targets), options.python, options.model, needles=needles)
+    try:
+        return scan(request)
+    except ValueError as error:
+        if type(error) is not ValueError:  # UnicodeError and the like are ours to mend
+            raise
+        raise UsageError(str(error)) from error
+
+
+def _recorded(path: str) -> Facts:
+    from doctor.facts import load
+
+    try:
+        return load(json.loads(Path(path).read_text("utf-8")))
+    except OSError as error:
+        raise UsageError(f"--facts: cannot read {path}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(f"--facts: {path} holds no facts of `doctor check --save-facts`: {error}") from error
+
+
+def _again(command: str, options: argparse.Namespace) -> str:
+    """The command line that does another command on the same targets."""
+    words = ["doctor", command]
+    for name in ("python", "model"):
+        if value := getattr(options, name):
+            words += [f"--{name}", value]
+    words += [word for requirement in options.against for word in ("--against", requirement)]
+    return shlex.join([*words, *options.targets])

@@ -1,0 +1,62 @@
+"""`doctor explain ID`: the page of one check, patch or breakage."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from doctor import index
+from doctor.commands.terminal import stdout
+from doctor.diagnose import checks
+from doctor.settings import UsageError, nearest
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the page, set as Markdown on a terminal and verbatim elsewhere."""
+    text = page(options.id)
+    console = stdout()
+    if console.is_terminal:
+        from rich.markdown import Markdown
+
+        console.print(Markdown(text, hyperlinks=False), width=min(console.width, 100))
+    else:
+        console.file.write(text)
+    return 0
+
+
+def page(name: str) -> str:
+    """The Markdown page of an id; raises UsageError, with the nearest id, where there is none."""
+    parts = [*_check_pages(name), *_patch_pages(name)]
+    if not parts:
+        known = [*(check.id for check in checks()), *(entry.id for entry in index.entries())]
+        raise UsageError(f"there is no check, patch or breakage {name!r}{nearest(name, known)}; see `doctor list`")
+    return "\n\n".join(parts) + "\n"
+
+
+def _check_pages(name: str) -> Iterator[str]:
+    for check in checks():
+        if check.id == name:
+            title, _, body = check.doc.strip().partition("\n")
+            yield f"# {title}\n\n`{check.id}`, {check.severity.value}, {check.family}\n\n{body.strip()}"
+            if mender := index.mender(check.id):
+                yield f"Mended by `doctor fix` with the patch `{mender}`."
+
+
+def _patch_pages(name: str) -> Iterator[str]:
+    for entry in index.entries():
+        if entry.id == name:
+            title, _, body = entry.doc.strip().partition("\n")
+            safe = "safe" if entry.safe else f"unsafe: applied with `--unsafe {entry.id}`"
+            yield f"# {title}\n\n`{entry.id}`, patch, {safe}; old spelling: {entry.old}, new: {entry.new}"
+            yield body.strip()
+            yield from _examples(name)
+
+
+def _examples(name: str) -> Iterator[str]:
+    from doctor.patch import catalogue
+
+    for patch in catalogue():
+        for example in patch.examples if patch.id() == name else ():
+            if example.after is not None:
+                yield f"Before:\n\n```python\n{example.before.strip()}\n```"
+                yield f"After:\n\n```python\n{example.after.strip()}\n```"

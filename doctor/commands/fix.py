@@ -1,0 +1,98 @@
+"""`doctor fix`: one plan, a question, the edits, and a look at what remains."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+from typing import TYPE_CHECKING
+
+from doctor import index
+from doctor.commands import terminal
+from doctor.commands.check import emit, examine
+from doctor.report import Report
+from doctor.report.wording import closing, count, short
+from doctor.settings import chosen_ids
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from doctor.fix.journal import Run
+    from doctor.fix.plan import Plan
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the plan, apply it where it may be, and return 1 where something at or above --fail-on remains."""
+    from doctor.commands.plan import show
+    from doctor.fix.plan import plan
+
+    unsafe = chosen_ids(options.unsafe, (entry.id for entry in index.entries()), "--unsafe", "patch")
+    report = examine(options)
+    todo = plan(report.diagnosis, report.facts, unsafe)
+    if options.diff:
+        terminal.diff(todo.diff(), terminal.stdout())
+        return int(report.failed)
+    # Where the report is for a program, the plan is progress.
+    console = terminal.stdout() if options.format == "text" and not options.output else terminal.stderr()
+    show(todo, report, console, diff=options.verbose or not options.yes)
+    if not todo.edits:
+        return _remains(options, report, console)
+    if not options.yes and not _agreed(console):
+        return 1
+    return _apply(todo, options, report, console)
+
+
+def _agreed(console: Console) -> bool:
+    """Whether the user says yes; without a terminal nobody can."""
+    if not (sys.stdin and sys.stdin.isatty() and console.is_terminal):
+        sys.stderr.write("doctor: nothing was changed, for there is no terminal to ask on: pass --yes to apply\n")
+        return False
+    try:
+        answer = console.input("Apply these edits? \\[y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() in ("y", "yes"):
+        return True
+    console.print("Nothing was changed.")
+    return False
+
+
+def _apply(todo: Plan, options: argparse.Namespace, report: Report, console: Console) -> int:
+    from doctor.fix import Refused
+    from doctor.fix.apply import apply
+    from doctor.fix.journal import Journal
+
+    try:
+        done = apply(todo, Journal(None))
+    except Refused as refused:
+        sys.stderr.write(f"doctor: nothing was changed: {refused}\n")
+        return 1
+    _say(done, report, console)
+    again = copy.copy(options)
+    again.facts = again.save_facts = None
+    return _remains(options, examine(again), console)
+
+
+def _say(done: Run, report: Report, console: Console) -> None:
+    if done.id:
+        terminal.line(
+            console,
+            f"Rewrote {count(len(done.entries), 'file')}. Take it back: ",
+            (f"doctor undo {done.id}", "bold green"),
+        )
+    for left in done.left:
+        terminal.line(console, ("! ", "bold yellow"), f"{short(left.path, report)}: {left.reason}; {left.remedy}")
+
+
+def _remains(options: argparse.Namespace, report: Report, console: Console) -> int:
+    """Say what is left after the fix."""
+    if options.format != "text" or options.output:
+        emit(report, options)
+    elif report.diagnosis.findings:
+        from doctor.report.text import show
+
+        terminal.line(console, ("\nWhat remains\n", "bold"))
+        show(report, console)
+    else:
+        terminal.line(console, (f"✓ {closing(report)[0]}", "green"))
+    return int(report.failed)

@@ -1,0 +1,49 @@
+"""A plan as its reader sees it before saying yes."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from doctor.commands import terminal
+from doctor.report import Report
+from doctor.report.wording import count, homeless, printable, short
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from doctor.fix.plan import Edit, Plan
+
+
+def show(plan: Plan, report: Report, console: Console, diff: bool) -> None:
+    """Print what would be rewritten, what the user has to run or set, and what is left as it is."""
+    if plan.edits:
+        terminal.line(console, (f"{count(len(plan.edits), 'file')} to rewrite", "bold"))
+    for edit in plan.edits:
+        _edit(edit, report, console)
+    if diff and plan.edits:
+        terminal.line(console)
+        terminal.diff(plan.diff(), console)
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in plan.variables.items()]
+    for title, lines in (("To set", exports), ("To run", plan.commands), ("To configure", plan.config)):
+        if lines:
+            terminal.line(console, (f"{title} (the doctor does not do this for you)", "bold"))
+        for text in lines:
+            terminal.line(console, "  ", (printable(text), "bold green"))
+    if plan.left:
+        terminal.line(console, ("Left as it is", "bold"))
+    for left in plan.left:
+        words = f"{short(left.path, report)}: {left.reason}" + (f"; {left.remedy}" if left.remedy else "")
+        terminal.line(console, "  ", (printable(homeless(words, report)), "dim"))
+
+
+def _edit(edit: Edit, report: Report, console: Console) -> None:
+    lines = edit.diff().splitlines()[2:]
+    added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
+    new = " (new)" if edit.digest is None else ""
+    terminal.line(
+        console, "  ", (short(edit.path, report), "cyan"), new, (f" +{added}", "green"), (f" -{removed}", "red")
+    )
+    terminal.line(console, "    ", ", ".join(edit.patches))
+    if edit.note:
+        terminal.line(console, "    ", (printable(edit.note), "dim"))

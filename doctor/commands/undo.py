@@ -1,0 +1,34 @@
+"""`doctor undo [RUN]`: what a fix changed, as it was."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from doctor.report.wording import count, printable
+
+
+def run(options: argparse.Namespace) -> int:
+    """Restore the files of a run (default: the last one); 1 where it is refused or could not restore all of them."""
+    from doctor.fix import Refused
+    from doctor.fix.journal import Journal
+
+    try:
+        done = Journal(None).undo(options.run)
+    except Refused as refused:
+        sys.stderr.write(f"doctor: nothing was restored: {printable(str(refused))}\n")
+        return 1
+    left = {each.path for each in done.left}
+    restored = [entry for entry in done.entries if entry.path not in left]
+    sys.stdout.write(f"Restored {count(len(restored), 'file')} of run {done.id}:\n")
+    for entry in restored:
+        sys.stdout.write(f"  {printable(_short(entry.path))}{' (removed)' if entry.before is None else ''}\n")
+    for each in done.left:
+        sys.stdout.write(f"! {printable(str(each))}\n")
+    return int(bool(left))
+
+
+def _short(path: str) -> str:
+    below = Path.cwd()
+    return str(Path(path).relative_to(below)) if Path(path).is_relative_to(below) else path

@@ -1,0 +1,34 @@
+"""One finding a line, `path:line:column: severity id message`, its remedy indented below: for grep and editors."""
+
+from __future__ import annotations
+
+from doctor.model import Finding
+from doctor.report import Report
+from doctor.report.wording import closing, gpus, judged, printable, severity, versions
+
+
+def render(report: Report) -> str:
+    """The report as plain text."""
+    names = [f"{name} {version or 'absent'}" for name, version in versions(report.facts)]
+    lines = [f"# {', '.join([f'Python {report.facts.python.version}', *names, gpus(report.facts)])}"]
+    if note := judged(report):
+        lines.append(f"# {note}")
+    for finding in report.diagnosis.findings:
+        lines += _finding(finding)
+    lines += [f"# skipped {printable(skip.id)}: {printable(skip.reason)}" for skip in report.diagnosis.skipped]
+    lines.append(f"# {' '.join(filter(None, closing(report)))}")
+    return "\n".join(lines) + "\n"
+
+
+def _finding(finding: Finding) -> list[str]:
+    where = finding.where
+    place = "environment"
+    if where:
+        numbers = [where.line, where.column] if where.line and where.column else [where.line] if where.line else []
+        cell = [] if where.cell is None else [f"cell {where.cell}"]
+        place = ":".join([printable(where.path), *cell, *map(str, numbers)])
+    lines = [f"{place}: {severity(finding).value} {finding.id} {printable(finding.message)}"]
+    lines.append(f"    {printable(finding.remedy.text)}")
+    if finding.remedy.value:
+        lines += [f"    {printable(line)}" for line in finding.remedy.value.splitlines()]
+    return lines

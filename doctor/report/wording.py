@@ -1,0 +1,115 @@
+"""Words that every format shares: safe text, short paths, versions and counts."""
+
+from __future__ import annotations
+
+import re
+
+from doctor.model import NEWEST, Facts, Finding, Severity, Skip
+from doctor.report import Report
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+PACKAGES = ("transformers", "torch", "peft", "bitsandbytes")
+
+
+def printable(text: str) -> str:
+    r"""Text from outside with control characters, terminal escapes and direction marks made visible.
+
+    >>> printable("\x1b[31mred\n")
+    '\\x1b[31mred\\n'
+    """
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def short(path: str, report: Report) -> str:
+    """A path relative to the working directory where it lies below it, else with `~` for the home folder."""
+    below = report.facts.directory.rstrip("/") + "/"
+    if len(below) > 1 and path.startswith(below):
+        return printable(path[len(below) :])
+    if path == report.facts.directory:
+        return "."
+    return printable(homeless(path, report))
+
+
+def homeless(text: str, report: Report) -> str:
+    """Text in which the home folder is `~`."""
+    if len(report.home) < 2:
+        return text
+    return re.sub(re.escape(report.home.rstrip("/")) + r"(?=[/\s:'\"`]|$)", "~", text)
+
+
+def place(finding: Finding, report: Report, folder: str = "") -> str:
+    """`path:line` of a finding, the path short, or relative to a folder it lies in."""
+    where = finding.where
+    if where is None:
+        return ""
+    path = printable(where.path[len(folder) + 1 :]) if folder else short(where.path, report)
+    return path + str(where)[len(where.path) :]
+
+
+def versions(facts: Facts, names: tuple[str, ...] = PACKAGES) -> list[tuple[str, str | None]]:
+    """Name and version of the distributions a report names; None where absent."""
+    return [(name, printable(facts.packages[name].version) if name in facts.packages else None) for name in names]
+
+
+def gpus(facts: Facts) -> str:
+    """The accelerators in words: `2 x NVIDIA L4 22.0 GiB`, `no GPU`."""
+    names = [f"{printable(gpu.name)} {gpu.memory / 2**30:.1f} GiB" for gpu in facts.machine.gpus]
+    if not names:
+        return "no GPU"
+    return ", ".join(f"{names.count(n)} x {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names))
+
+
+def judged(report: Report) -> str | None:
+    """What the findings were judged against, where that is not the installed release."""
+    if report.against:
+        return f"judged against {' and '.join(report.against)}"
+    if "transformers" not in report.facts.packages:
+        return f"no transformers is installed here: judged against {NEWEST}, the newest known release"
+    return None
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def tally(report: Report) -> str:
+    """`2 errors, 1 warning`; empty where nothing was found."""
+    return ", ".join(count(number, name) for name, number in report.summary.items() if number)
+
+
+def examined(facts: Facts) -> str:
+    """What the scan went through, in counts."""
+    files = {
+        kind: sum(source.kind == kind for source in facts.sources) for kind in ("remote-code", "script", "notebook")
+    }
+    parts = [
+        count(len(facts.packages), "distribution"),
+        count(len(facts.models), "model folder") if facts.models else "",
+        count(files["remote-code"], "remote-code file") if files["remote-code"] else "",
+        count(files["script"], "script") if files["script"] else "",
+        count(files["notebook"], "notebook") if files["notebook"] else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def closing(report: Report) -> tuple[str, str]:
+    """The last line: what was found, and the command that mends what can be mended (empty where nothing can)."""
+    found = tally(report)
+    if not found:
+        return f"Nothing to mend. Examined: {examined(report.facts)}.", ""
+    fixable, total = len(report.fixable), len(report.diagnosis.findings)
+    if not fixable:
+        return f"{found}.", ""
+    which = "it" if total == 1 else f"all {total}" if fixable == total else f"the {fixable} fixable"
+    return f"{found}. Mend {which}:", report.fix
+
+
+def skipped(skip: Skip, report: Report) -> str:
+    """A skip as `path: reason`."""
+    return f"{short(skip.id, report)}: {printable(homeless(skip.reason, report))}"
+
+
+def severity(finding: Finding) -> Severity:
+    """A finding's severity; one that no check completed is a hint."""
+    return finding.severity or Severity.HINT

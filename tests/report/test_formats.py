@@ -1,0 +1,88 @@
+"""Every format whole: a change of wording is seen in the diff of its golden file.
+
+After a wanted change: `GOLDEN=write pytest tests/report`, and read the diff.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from doctor.diagnose import Diagnosis
+from doctor.model import Facts, Package
+from doctor.report import FORMATS, Report, render
+
+GOLDEN = Path(__file__).parent / "golden"
+SUFFIX = {"text": "text.txt", "plain": "plain.txt", "json": "json", "markdown": "md"}
+
+
+def golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("GOLDEN") == "write":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+    assert text == path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("state", ["sick", "well"])
+def test_whole_report(state: str, format: str, request: pytest.FixtureRequest) -> None:
+    golden(f"{state}.{SUFFIX[format]}", render(request.getfixturevalue(state), format))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_nothing_from_outside_reaches_the_terminal_raw(sick: Report, format: str) -> None:
+    text = render(sick, format)
+    assert not {"\x1b", "\x07", "\r"} & set(text)
+
+
+def test_verbose_names_every_skip(sick: Report) -> None:
+    text = render(replace(sick, verbose=True), "text")
+    assert "old6.py" in text
+    assert "more: doctor check -v" not in text
+
+
+def test_paths_and_commands_are_never_broken(sick: Report) -> None:
+    long = replace(sick, fix="doctor fix " + "/a/long/path" * 20)
+    assert long.fix in render(long, "text")
+
+
+def test_markdown_has_no_personal_path(sick: Report) -> None:
+    assert "/home/ada" not in render(sick, "markdown")
+
+
+def test_without_transformers_says_what_was_judged(well: Report) -> None:
+    bare = replace(well, facts=replace(well.facts, packages={"torch": Package("torch", "2.13.0")}))
+    for format in ("text", "plain", "markdown"):
+        assert "5.23.0, the newest known release" in " ".join(render(bare, format).split())
+
+
+def test_against_is_named(well: Report) -> None:
+    text = render(replace(well, against=("transformers==4.47.1", "transformers==5.0.0")), "text")
+    assert "judged against transformers==4.47.1 and transformers==5.0.0" in text
+
+
+def test_empty_facts_print_in_every_format() -> None:
+    for format in FORMATS:
+        assert render(Report(Facts(), Diagnosis((), ())), format)
+
+
+def test_json_is_the_contract(sick: Report) -> None:
+    page = json.loads(render(sick, "json"))
+    assert list(page) == ["schema", "doctor", "facts", "findings", "skipped", "summary"]
+    assert page["summary"] == {"error": 4, "warning": 2, "hint": 0}
+    first, notebook = page["findings"][0], page["findings"][-1]
+    assert list(first) == ["id", "family", "severity", "title", "message", "where", "patch", "remedy"]
+    assert first["where"] == {"path": sick.diagnosis.findings[0].where.path, "line": 214, "column": 9}  # type: ignore[union-attr]
+    assert notebook["where"]["cell"] == 2
+    assert page["findings"][4]["where"] is None
+    assert first["remedy"] == {
+        "kind": "edit",
+        "text": "rewrite the file so that it runs on every release",
+        "value": "doctor fix",
+        "safe": True,
+    }
