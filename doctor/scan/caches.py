@@ -73,13 +73,16 @@ def origin(folder: str) -> Origin | None:
 
 
 def _module(parts: list[str], at: int) -> Origin:
-    """`org/name/commit/...`, `name/commit/...`, `name/...` or (newer releases) `name/digest/...` below the package."""
+    """`org/name/commit/...`, `name/commit/...`, `name/...` or (newer releases) `name/digest/...` below the package.
+
+    A snapshot that was loaded by its path is a local folder whose name is its commit.
+    """
     inside = parts[at:]
     for index, part in enumerate(inside[:3]):
-        commit = _COMMIT.match(part)
-        if commit or (index < 2 and _DIGEST.match(part)):
+        hub = index > 0 and _COMMIT.match(part)
+        if hub or (index < 2 and _DIGEST.match(part)):
             names = "/".join(map(plain, inside[:index])) or None
-            return Origin("modules", names, part, os.sep.join(parts[: at + index + 1]), local=not commit)
+            return Origin("modules", names, part, os.sep.join(parts[: at + index + 1]), local=not hub)
     name = plain(inside[0]) if inside else None
     return Origin("modules", name, None, os.sep.join(parts[: at + 1]), local=True)
 

@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from glob import glob
 from os.path import dirname, exists, isdir, join
 
 from doctor.model import Gpu, Machine
@@ -59,8 +58,11 @@ def _system() -> str:
 
 
 def _nvml(base: Machine, notes: list[str]) -> Machine | None:
-    import pynvml  # type: ignore[import-untyped]
-
+    try:
+        import pynvml  # type: ignore[import-untyped]
+    except ImportError as error:
+        notes.append(f"NVML: {error}")
+        return None
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
@@ -150,6 +152,8 @@ def _run(command: list[str], environment: Mapping[str, str], notes: list[str]) -
 
 
 def _amd(root: str) -> Iterator[Gpu]:
+    from glob import glob
+
     for device in sorted(glob(join(root, "sys/class/drm/card*/device"))):
         total = _line(join(device, "mem_info_vram_total")) or ""
         if _line(join(device, "vendor")) == "0x1002" and total.isdigit():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from os.path import basename, dirname, isfile, join
 
-from doctor.model import Source
+from doctor.model import ModelFacts, Source
 from doctor.scan.caches import Caches, Origin, neighbour, origin, plain, snapshot
 from doctor.scan.model_folder import code_repositories
 from doctor.scan.scripts import Reader
@@ -16,33 +16,45 @@ from doctor.scan.scripts import Reader
 def link(reader: Reader, places: Caches, directory: str) -> tuple[Source, ...]:
     """The sources, those of the modules cache with the model folder that was loaded with them.
 
-    A model that was not read yet is added to the reader's.
+    What was not read yet is added to the reader's: the config of a hub snapshot, the local folder of a copy.
     """
-    known: dict[str, str | None] = {}
-    sources: list[Source] = []
-    for source in reader.sources.values():
-        place = origin(dirname(source.path)) if source.imported and source.kind == "remote-code" else None
-        if place:
-            if place.root not in known:
-                known[place.root] = _model(reader, place, places, directory)
-            source = replace(source, model=known[place.root])
-        sources.append(source)
-    return tuple(sources)
+    models: dict[str, ModelFacts | None] = {}
+    for place in filter(None, map(_place, list(reader.sources.values()))):
+        if place.root not in models:
+            models[place.root] = _model(reader, place, places, directory)
+    return tuple(_linked(source, models) for source in reader.sources.values())
 
 
-def _model(reader: Reader, place: Origin, places: Caches, directory: str) -> str | None:
+def _place(source: Source) -> Origin | None:
+    """The folder in the modules cache that a source lies in."""
+    return origin(dirname(source.path)) if source.imported and source.kind == "remote-code" else None
+
+
+def _linked(source: Source, models: Mapping[str, ModelFacts | None]) -> Source:
+    place = _place(source)
+    model = models[place.root] if place else None
+    if place is None or model is None:
+        return source
+    # A snapshot that was loaded by its path lies under its commit; the snapshot knows its repository.
+    repository = model.repository if place.local and model.repository else source.repository
+    return replace(source, model=model.path, repository=repository)
+
+
+def _model(reader: Reader, place: Origin, places: Caches, directory: str) -> ModelFacts | None:
     for folder in _folders(reader, place, places, directory):
-        if reader.model(folder, None if place.local else place):
-            return folder
+        if place.local and folder not in reader.models:
+            reader.folder(folder)
+        if model := reader.model(folder, None if place.local else place):
+            return model
     # A fine-tuned model may use the code of the repository it comes from: `org/name--module.Class`.
-    users = (m.path for m in reader.models.values() if place.repository in code_repositories(m))
+    users = (model for model in reader.models.values() if place.repository in code_repositories(model))
     return None if place.local else next(users, None)
 
 
 def _folders(reader: Reader, place: Origin, places: Caches, directory: str) -> Iterator[str]:
     if place.local:
         names = {place.repository, basename(place.root)}
-        yield from (path for path in reader.models if {basename(path), plain(basename(path))} & names)
+        yield from [path for path in reader.models if {basename(path), plain(basename(path))} & names]
         yield from (join(directory, name) for name in _names(directory) if {name, plain(name)} & names)
         return
     for hub in dict.fromkeys((places.hub, neighbour(place))):

@@ -25,7 +25,7 @@ class Reader:
         self.sources: dict[str, Source] = {}
         self.models: dict[str, ModelFacts] = {}
         self.skipped = skipped
-        self._needles = {kind: needles(kind) for kind in ("remote-code", "script")}
+        self._needles = {kind: _shortest(needles(kind)) for kind in ("remote-code", "script")}
 
     def target(self, path: str) -> None:
         """A file or folder that the user named."""
@@ -37,8 +37,8 @@ class Reader:
             place = origin(dirname(path))
             self._source(path, place, self.model(place.root if place else dirname(path), place))
         else:
-            what = "notebooks are" if path.endswith(".ipynb") else "files of this kind are"
-            self.skipped.append(Skip(path, f"{what} not examined: give a .py file, or a folder"))
+            what = "a notebook" if path.endswith(".ipynb") else "no Python file"
+            self.skipped.append(Skip(path, f"is {what}, which is not examined: give a .py file or a folder"))
 
     def model(self, folder: str, place: Origin | None = None, headers: bool = False) -> ModelFacts | None:
         """The model in a folder, read once."""
@@ -65,19 +65,20 @@ class Reader:
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
+            if not {"pyvenv.cfg", "conda-meta"}.isdisjoint(entry.name for entry in entries):
+                if folder == root:
+                    self.skipped.append(Skip(root, f"is a Python environment: examine it with --python {root}"))
+                continue
             stack += self._entries(folder, entries, around, headers)
 
     def _entries(
         self, folder: str, entries: list[os.DirEntry[str]], around: ModelFacts | None, headers: bool
     ) -> list[tuple[str, ModelFacts | None]]:
         """Read the files of one folder; answer its folders, last first."""
-        names = {entry.name for entry in entries}
-        if names & {"pyvenv.cfg", "conda-meta"}:
-            return []
         place = origin(folder)
         if place and place.place == "modules":
             around = None
-        elif "config.json" in names:
+        elif any(entry.name == "config.json" for entry in entries):
             around = self.model(folder, place, headers) or around
         below: list[tuple[str, ModelFacts | None]] = []
         for entry in entries:
@@ -91,6 +92,8 @@ class Reader:
                     below.append((entry.path, around))
             elif entry.name.endswith((".py", ".pyw")):
                 self._source(entry.path, place, around, entry.is_symlink())
+            elif entry.name.endswith(".ipynb"):
+                self.target(entry.path)
         return below[::-1]
 
     def _loop(self, entry: os.DirEntry[str]) -> bool:
@@ -119,6 +122,11 @@ class Reader:
 
             source = replace(source, text=text, digest=sha256(data).hexdigest())
         self.sources[path] = source
+
+
+def _shortest(needles: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The needles, less those that hold another one: a file that holds them holds that one too."""
+    return tuple(n for n in needles if not any(other != n and other in n for other in needles))
 
 
 def _identity(path: str, place: Origin | None, model: ModelFacts | None, link: bool | None) -> Source:
