@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,12 +30,22 @@ def emit(report: Report, options: argparse.Namespace) -> None:
     if options.output:
         write(Path(options.output), render(report, options.format))
     elif options.format == "text":
-        from doctor.commands.terminal import stdout
-        from doctor.report.text import show
-
-        show(report, stdout())
+        _print(report)
     else:
         sys.stdout.write(render(report, options.format))
+
+
+def _print(report: Report) -> None:
+    """The text report, as wide and as colourful as stdout is."""
+    from doctor.report import text
+
+    if sys.stdout.isatty() or "FORCE_COLOR" in os.environ:
+        from doctor.commands.terminal import stdout
+
+        text.show(report, stdout())
+    else:
+        unicode = "utf" in (sys.stdout.encoding or "").lower()
+        sys.stdout.write(text.render(report, shutil.get_terminal_size().columns, unicode))
 
 
 def examine(options: argparse.Namespace) -> Report:

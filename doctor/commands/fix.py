@@ -91,8 +91,8 @@ def _remains(options: argparse.Namespace, report: Report, console: Console) -> i
     elif report.diagnosis.findings:
         from doctor.report.text import show
 
-        terminal.line(console, ("\nWhat remains\n", "bold"))
-        show(report, console)
+        terminal.line(console, ("\nWhat remains", "bold"))
+        show(report, console, brief=True)
     else:
         terminal.line(console, (f"✓ {closing(report)[0]}", "green"))
     return int(report.failed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from doctor.commands import terminal
 from doctor.report import Report
-from doctor.report.wording import count, homeless, printable, short
+from doctor.report.wording import count, homeless, printable, short, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +21,8 @@ def show(plan: Plan, report: Report, console: Console, diff: bool) -> None:
         terminal.line(console, (f"{count(len(plan.edits), 'file')} to rewrite", "bold"))
     for edit in plan.edits:
         _edit(edit, report, console)
+    for note in dict.fromkeys(edit.note for edit in plan.edits if edit.note):
+        _prose(f"Note: {note}", "  ", "dim", console)
     if diff and plan.edits:
         terminal.line(console)
         terminal.diff(plan.diff(), console)
@@ -44,6 +46,9 @@ def _edit(edit: Edit, report: Report, console: Console) -> None:
     terminal.line(
         console, "  ", (short(edit.path, report), "cyan"), new, (f" +{added}", "green"), (f" -{removed}", "red")
     )
-    terminal.line(console, "    ", ", ".join(edit.patches))
-    if edit.note:
-        terminal.line(console, "    ", (printable(edit.note), "dim"))
+    _prose(", ".join(edit.patches), "    ", "", console)
+
+
+def _prose(text: str, indent: str, style: str, console: Console) -> None:
+    for words in wrapped(printable(text), min(console.width, 100) - len(indent)):
+        terminal.line(console, indent, (words, style))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 
+from doctor import index
 from doctor.diagnose import Diagnosis
 from doctor.model import Facts, Finding, Severity
 
@@ -34,8 +35,15 @@ class Report:
 
     @property
     def fixable(self) -> tuple[Finding, ...]:
-        """The findings that `doctor fix` mends by itself: those whose remedy is an edit it has a patch for."""
-        return tuple(f for f in self.diagnosis.findings if f.patch is not None and f.remedy.kind == "edit")
+        """The findings that `doctor fix` mends by itself: those in a file, with a safe patch."""
+        return tuple(finding for finding in self.diagnosis.findings if self.mending(finding) == self.fix)
+
+    def mending(self, finding: Finding) -> str:
+        """The command that rewrites the finding's file, empty where there is no patch for it."""
+        if finding.patch is None or finding.where is None:
+            return ""
+        unsafe = finding.patch in (entry.id for entry in index.entries() if not entry.safe)
+        return f"{self.fix} --unsafe {finding.patch}" if unsafe else self.fix
 
     @property
     def failed(self) -> bool:

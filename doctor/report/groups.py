@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from doctor.model import Facts, Finding, Severity
+from doctor.model import Facts, Finding, Remedy, Severity
 from doctor.report import Report
 from doctor.report.wording import severity, short
 
@@ -22,6 +22,10 @@ class Entry:
     @property
     def first(self) -> Finding:
         return self.findings[0]
+
+    def remedies(self) -> tuple[Remedy, ...]:
+        """Each remedy once."""
+        return tuple(dict.fromkeys(finding.remedy for finding in self.findings))
 
     def messages(self) -> dict[str, list[Finding]]:
         """Each message once, with the findings that say it."""

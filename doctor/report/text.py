@@ -1,25 +1,42 @@
-"""The report for people, in colour where the terminal has it."""
+"""The report for people: what the user owns, what is wrong with it, what to paste.
+
+Lines are made of pieces, (words, style), so that rich is needed, and imported, only where there is colour.
+"""
 
 from __future__ import annotations
 
-import io
 import os
-import textwrap
-from collections.abc import Iterable
-
-from rich.console import Console
-from rich.text import Text
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from doctor import __version__
 from doctor.model import Finding, Remedy, Severity
 from doctor.report import Report
 from doctor.report.groups import Entry, Group, groups
-from doctor.report.wording import closing, count, gpus, homeless, judged, place, printable, severity, short, skipped
+from doctor.report.wording import (
+    closing,
+    count,
+    gpus,
+    homeless,
+    judged,
+    place,
+    printable,
+    severity,
+    short,
+    skipped,
+    wrapped,
+)
 from doctor.report.wording import versions as versions_of
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Piece = tuple[str, str]
+Line = list[Piece]
 MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.HINT: "·", None: "✓"}
-PLAIN_MARKS = {Severity.ERROR: "x", Severity.WARNING: "!", Severity.HINT: "-", None: "+"}
+ASCII_MARKS = {Severity.ERROR: "x", Severity.WARNING: "!", Severity.HINT: "-", None: "+"}
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.HINT: "bold cyan", None: "green"}
+PASTE = "bold green"
 NARROW = "\xa0"
 """Holds the words of one item together on a line."""
 WIDEST = 100
@@ -28,72 +45,73 @@ SKIPS = 5
 """How many skipped things and healthy groups are named without -v."""
 
 
-def render(report: Report) -> str:
-    """The report as text, 80 columns, without colour."""
-    page = io.StringIO()
-    show(report, Console(file=page, width=80, color_system=None, force_terminal=False))
-    return page.getvalue()
+def render(report: Report, width: int = 80, unicode: bool = True) -> str:
+    """The report as text, without colour."""
+    lines = ("".join(words for words, _ in line) for line in _Page(report, width, unicode).lines())
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def show(report: Report, console: Console) -> None:
-    """Print the report."""
-    _Page(report, console).print()
+def show(report: Report, console: Console, brief: bool = False) -> None:
+    """Print the report in colour; `brief`: the findings and the closing line only."""
+    from rich.text import Text
+
+    page = _Page(report, console.width, "utf" in console.encoding.lower())
+    for line in page.findings() if brief else page.lines():
+        console.print(Text.assemble(*line), soft_wrap=True, highlight=False)
 
 
 class _Page:
-    def __init__(self, report: Report, console: Console) -> None:
-        self.report, self.console = report, console
-        self.width = min(console.width, WIDEST)
-        utf = "utf" in (console.encoding or "utf-8").lower()
-        self.marks, self.arrow, self.dot = (MARKS, "→", " · ") if utf else (PLAIN_MARKS, "->", ", ")
+    def __init__(self, report: Report, width: int, unicode: bool) -> None:
+        self.report, self.width = report, min(width, WIDEST)
+        self.marks, self.arrow, self.dot = (MARKS, "→ ", " · ") if unicode else (ASCII_MARKS, "> ", ", ")
 
-    def print(self) -> None:
-        self.header()
-        quiet = []
+    def lines(self) -> Iterator[Line]:
+        yield from self.header()
+        yield from self.healthy()
+        yield from self.findings()
+
+    def findings(self) -> Iterator[Line]:
         for group in groups(self.report):
             if group.findings:
-                self.group(group)
-            else:
-                quiet.append(group)
-        self.healthy(quiet)
-        self.skips()
-        self.end()
+                yield from self.group(group)
+        yield from self.skips()
+        yield from self.end()
 
-    def line(self, *parts: str | tuple[str, str], indent: int = 0) -> None:
-        """One line, never wrapped or cut by us: paths and commands stay whole."""
-        self.console.print(Text.assemble(" " * indent, *parts), soft_wrap=True, highlight=False)
+    def prose(self, text: str, indent: int, style: str = "", lead: str = "") -> Iterator[Line]:
+        """Words wrapped to the page; paths and commands stay whole, even where they are longer than it."""
+        room = max(self.width - indent - len(lead), 30)
+        for number, words in enumerate(wrapped(text, room)):
+            before = lead if number == 0 else " " * len(lead)
+            yield [(" " * indent, ""), (before, "green"), (words.replace(NARROW, " "), style)]
 
-    def prose(self, text: str, indent: int, style: str = "", lead: str = "") -> None:
-        """Words wrapped to the page; a path longer than the page stays whole."""
-        lines = textwrap.wrap(
-            text, max(self.width - indent - len(lead), 30), break_long_words=False, break_on_hyphens=False
-        )
-        for number, words in enumerate(lines):
-            self.line(
-                (lead if number == 0 else " " * len(lead), "green"), (words.replace(NARROW, " "), style), indent=indent
-            )
-
-    def header(self) -> None:
+    def header(self) -> Iterator[Line]:
         facts = self.report.facts
         where = short(facts.python.prefix or facts.python.executable, self.report)
-        self.line((f"doctor {__version__}", "bold"), f"  Python {facts.python.version}", (f"  {where}", "dim"))
+        yield [(f"doctor {__version__}", "bold"), (f"  Python {facts.python.version}", ""), (f"  {where}", "dim")]
         shown = [f"{name} {version}" if version else f"no {name}" for name, version in versions_of(facts)]
-        self.prose(self.dot.join(part.replace(" ", NARROW) for part in (*shown, gpus(facts))), 0)
-        note = judged(self.report)
-        if note:
-            self.prose(note, 0, "italic")
-        if facts.machine.note:
-            self.prose(printable(facts.machine.note), 0, "dim")
+        yield from self.prose(self.dot.join(part.replace(" ", NARROW) for part in (*shown, gpus(facts))), 0)
+        yield from self.prose(judged(self.report) or "", 0, "italic")
+        yield from self.prose(printable(facts.machine.note or ""), 0, "dim")
 
-    def group(self, group: Group) -> None:
-        self.line()
-        note = (f"  {group.note}", "dim")
-        self.line(self.mark(group.worst), " ", (printable(group.title), "bold"), note if group.note else "")
+    def group(self, group: Group) -> Iterator[Line]:
+        yield []
+        yield self.title(group)
         folder = self.folder(group)
         if folder:
-            self.line((short(folder, self.report) + "/", "dim"), indent=2)
-        for entry in group.entries():
-            self.entry(entry, folder)
+            yield [(f"  {short(folder, self.report)}/", "dim")]
+        entries = list(group.entries())
+        for entry, following in zip(entries, [*entries[1:], None], strict=True):
+            yield from self.entry(entry, folder)
+            for remedy in entry.remedies():
+                yield from self.remedy(remedy)
+            command = self.report.mending(entry.first)
+            # What one command mends together says so once, below the last of them.
+            if command and (following is None or self.report.mending(following.first) != command):
+                yield [("      ", ""), (command, PASTE)]
+
+    def title(self, group: Group) -> Line:
+        mark = (f"{self.marks[group.worst]} ", STYLES[group.worst])
+        return [mark, (printable(group.title), "bold" if group.findings else ""), (f"  {group.note}".rstrip(), "dim")]
 
     def folder(self, group: Group) -> str:
         """Where the findings lie, said once where whole paths would not fit into a line."""
@@ -102,64 +120,61 @@ class _Page:
             return ""
         return os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
 
-    def mark(self, severity: Severity | None) -> tuple[str, str]:
-        return self.marks[severity], STYLES[severity]
-
-    def entry(self, entry: Entry, folder: str) -> None:
+    def entry(self, entry: Entry, folder: str) -> Iterator[Line]:
         first = entry.first
-        self.line(self.mark(severity(first)), " ", printable(first.title), (f"  {first.id}", "dim"), indent=2)
+        mark = (f"  {self.marks[severity(first)]} ", STYLES[severity(first)])
+        *above, last = wrapped(f"{printable(first.title)} {NARROW}{first.id}", self.width - 4)
+        for number, words in enumerate((*above, last)):
+            title, _, name = words.partition(NARROW)
+            yield [mark if number == 0 else ("    ", ""), (title, ""), (f" {name}" if title else name, "dim")]
         if first.where:
-            self.line((place(first, self.report, folder), "cyan"), indent=4)
+            yield [("    ", ""), (place(first, self.report, folder), "cyan")]
         messages = entry.messages()
         for message, findings in messages.items():
-            lines = _lines(findings if len(messages) > 1 else findings[1:])
-            note = f" (also {lines})" if lines and len(messages) == 1 else f"{lines}: " if lines else ""
             text = printable(homeless(message, self.report))
-            self.prose(text + note if note.startswith(" ") else note + text, 4)
-        for remedy in dict.fromkeys(finding.remedy for finding in entry.findings):
-            self.remedy(remedy)
+            if len(messages) > 1:
+                yield from self.prose(": ".join(filter(None, (_lines(findings), text))), 4)
+            else:
+                also = _lines(findings[1:])
+                yield from self.prose(f"{text} (also {also})" if also else text, 4)
 
-    def remedy(self, remedy: Remedy) -> None:
-        self.prose(printable(homeless(remedy.text, self.report)), 4, lead=f"{self.arrow} ")
+    def remedy(self, remedy: Remedy) -> Iterator[Line]:
+        yield from self.prose(printable(homeless(remedy.text, self.report)), 4, lead=self.arrow)
         for line in (remedy.value or "").splitlines():
             export = "export " if remedy.kind == "variable" and not line.startswith("export ") else ""
-            self.line((export + printable(line), "bold green"), indent=6)
+            yield [("      ", ""), (export + printable(line), PASTE)]
 
-    def healthy(self, quiet: list[Group]) -> None:
+    def healthy(self) -> Iterator[Line]:
         """One line for each healthy thing the user owns, scripts as a count."""
+        quiet = [group for group in groups(self.report) if not group.findings]
         named = [group for group in quiet if self.report.verbose or group.note != "script"]
         shown = named if self.report.verbose else named[: SKIPS + 1]
-        if quiet:
-            self.line()
-        for group in shown:
-            note = (f"  {group.note}", "dim")
-            self.line(self.mark(None), " ", printable(group.title), note if group.note else "")
+        yield from [[]] if quiet else []
+        yield from map(self.title, shown)
         more = len(quiet) - len(shown)
         if more:
-            others = "other file or model" if any(g.note != "script" for g in quiet[len(shown) :]) else "script"
-            self.line(self.mark(None), " ", count(more, others, "other files and models" if " " in others else None))
+            others = ("script", None) if len(shown) == len(named) else ("other file or model", "other files and models")
+            yield [(f"{self.marks[None]} ", STYLES[None]), (count(more, *others), "")]
 
-    def skips(self) -> None:
+    def skips(self) -> Iterator[Line]:
         skips = self.report.diagnosis.skipped
         if not skips:
             return
-        self.line()
-        self.line(("Not examined", "dim"))
+        yield from ([], [("Not examined", "dim")])
         shown = skips if self.report.verbose else skips[:SKIPS]
         for skip in shown:
-            self.line((skipped(skip, self.report), "dim"), indent=2)
+            yield [(f"  {skipped(skip, self.report)}", "dim")]
         if len(shown) < len(skips):
-            self.line((f"and {len(skips) - len(shown)} more: doctor check -v", "dim"), indent=2)
+            yield [(f"  and {len(skips) - len(shown)} more: doctor check -v", "dim")]
 
-    def end(self) -> None:
-        self.line()
-        worst = min((severity(f) for f in self.report.diagnosis.findings), key=list(Severity).index, default=None)
+    def end(self) -> Iterator[Line]:
+        worst = min(map(severity, self.report.diagnosis.findings), key=list(Severity).index, default=None)
         said, command = closing(self.report)
-        self.line((said, STYLES[worst]), " " if command else "", (command, "bold green"))
+        yield from ([], [(said, STYLES[worst]), (f" {command}" if command else "", PASTE)])
 
 
 def _lines(findings: Iterable[Finding]) -> str:
-    """`line 12`, `lines 12, 30`; in notebooks `cell 2 line 3`."""
+    """`line 12`, `lines 12, 30`; in notebooks `line 3 of cell 2`."""
     numbers = list(dict.fromkeys(_line(finding) for finding in findings if finding.where and finding.where.line))
     return f"{'line' if len(numbers) == 1 else 'lines'} {', '.join(numbers)}" if numbers else ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 from doctor.model import NEWEST, Facts, Finding, Severity, Skip
 from doctor.report import Report
@@ -66,6 +67,11 @@ def judged(report: Report) -> str | None:
     if "transformers" not in report.facts.packages:
         return f"no transformers is installed here: judged against {NEWEST}, the newest known release"
     return None
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a paragraph; a path or command longer than the width stays whole."""
+    return textwrap.wrap(text, max(width, 30), break_long_words=False, break_on_hyphens=False)
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -27,7 +27,7 @@ FACTS = Facts(
     models=(ModelFacts(HUB, repository="microsoft/Phi-3-mini-4k-instruct"), ModelFacts("/home/ada/work/smol")),
     directory="/home/ada/work",
 )
-REWRITE = Remedy("edit", "rewrite the file so that it runs on every release", "doctor fix", safe=True)
+REWRITE = Remedy("edit", "rewrite the file so that it runs on every release", safe=True)
 
 
 def _finding(name: str, severity: Severity, title: str, message: str, remedy: Remedy, **rest: object) -> Finding:
