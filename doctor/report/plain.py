@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from doctor.model import Finding
 from doctor.report import Report
-from doctor.report.wording import closing, gpus, judged, printable, severity, versions
+from doctor.report.wording import closing, gpus, judged, printable, severity, stack
 
 
 def render(report: Report) -> str:
     """The report as plain text."""
-    names = [f"{name} {version or 'absent'}" for name, version in versions(report.facts)]
-    lines = [f"# {', '.join([f'Python {report.facts.python.version}', *names, gpus(report.facts)])}"]
+    facts = report.facts
+    lines = [f"# {', '.join([f'Python {facts.python.version}', *stack(facts), gpus(facts)])}"]
     if note := judged(report):
         lines.append(f"# {note}")
     for finding in report.diagnosis.findings:

@@ -24,9 +24,9 @@ from doctor.report.wording import (
     severity,
     short,
     skipped,
+    stack,
     wrapped,
 )
-from doctor.report.wording import versions as versions_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,8 +88,8 @@ class _Page:
         facts = self.report.facts
         where = short(facts.python.prefix or facts.python.executable, self.report)
         yield [(f"doctor {__version__}", "bold"), (f"  Python {facts.python.version}", ""), (f"  {where}", "dim")]
-        shown = [f"{name} {version}" if version else f"no {name}" for name, version in versions_of(facts)]
-        yield from self.prose(self.dot.join(part.replace(" ", NARROW) for part in (*shown, gpus(facts))), 0)
+        parts = [*stack(facts), gpus(facts)]
+        yield from self.prose(self.dot.join(part.replace(" ", NARROW) for part in parts), 0)
         yield from self.prose(judged(self.report) or "", 0, "italic")
         yield from self.prose(printable(facts.machine.note or ""), 0, "dim")
 
@@ -126,7 +126,8 @@ class _Page:
         *above, last = wrapped(f"{printable(first.title)} {NARROW}{first.id}", self.width - 4)
         for number, words in enumerate((*above, last)):
             title, _, name = words.partition(NARROW)
-            yield [mark if number == 0 else ("    ", ""), (title, ""), (f" {name}" if title else name, "dim")]
+            gap = " " if title and name else ""
+            yield [mark if number == 0 else ("    ", ""), (title, "bold"), (gap + name, "dim")]
         if first.where:
             yield [("    ", ""), (place(first, self.report, folder), "cyan")]
         messages = entry.messages()

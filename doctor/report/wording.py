@@ -52,6 +52,13 @@ def versions(facts: Facts, names: tuple[str, ...] = PACKAGES) -> list[tuple[str,
     return [(name, printable(facts.packages[name].version) if name in facts.packages else None) for name in names]
 
 
+def stack(facts: Facts) -> list[str]:
+    """The versions in words: `transformers 5.23.0`, `torch 2.13.0`, `no peft, bitsandbytes`."""
+    found = versions(facts)
+    absent = ", ".join(name for name, version in found if version is None)
+    return [f"{name} {version}" for name, version in found if version] + ([f"no {absent}"] if absent else [])
+
+
 def gpus(facts: Facts) -> str:
     """The accelerators in words: `2 x NVIDIA L4 22.0 GiB`, `no GPU`."""
     names = [f"{printable(gpu.name)} {gpu.memory / 2**30:.1f} GiB" for gpu in facts.machine.gpus]
