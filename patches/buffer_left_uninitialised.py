@@ -1,0 +1,271 @@
+"""A tensor that is computed in `__init__` and not stored in the checkpoint is lost at load.
+
+transformers 5.x builds every model on the meta device.  A buffer registered with `persistent=False` (`inv_freq`, a
+causal mask) comes back as uninitialised memory, so the logits are garbage without an error; a tensor kept as a plain
+attribute stays on meta.  Both are now computed on the CPU, as they always were, and `_init_weights`, which the loader
+calls on every such module, puts the buffers' values back.
+
+Reference: https://github.com/huggingface/transformers/issues/48892
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+import libcst.matchers as m
+
+from doctor.classes import Classes
+from doctor.patch import Example, File, Patch
+
+INIT = """
+    def _init_weights(self, module):
+        {0}std = 0.02
+"""
+RESTORE = "_doctor_restore_buffers(module)\n        "
+FACTORIES = ("arange", "eye", "full", "linspace", "logspace", "ones", "tensor", "tril", "triu", "zeros")
+FACTORY = m.Call(
+    func=m.Attribute(
+        value=m.Name("torch"),
+        attr=m.OneOf(*(m.Name(n) for n in FACTORIES)),
+    )
+)
+MODULE = m.Call(func=m.Attribute(value=m.OneOf(m.Name("nn"), m.Attribute(value=m.Name("torch"), attr=m.Name("nn")))))
+BUFFER = m.Call(func=m.Attribute(value=m.Name("self"), attr=m.Name("register_buffer")))
+SELF = m.Attribute(value=m.Name("self"))
+COMPUTED = m.Call(func=m.OneOf(m.Attribute(), m.Name()))
+ROOT = "PreTrainedModel"
+METHOD = "def _init_weights(self, module):\n    super()._init_weights(module)\n"
+ON_CPU = m.WithItem(item=m.Call(func=m.Attribute(value=m.Name("torch"), attr=m.Name("device"))))
+
+
+class BufferLeftUninitialised(Patch):
+    old, new = "transformers<5", "transformers>=4.36"
+    needles = (b"persistent=False", b"= torch.", b"register_buffer(")
+    mends = ("buffer-left-uninitialised",)
+    helpers = {
+        "_doctor_register_buffer": '''
+def _doctor_register_buffer(module, name, tensor):
+    """Register a non-persistent buffer, and keep its value where the model is being built without memory."""
+    torch.nn.Module.register_buffer(module, name, tensor, persistent=False)
+    if torch.empty(0).device.type == "meta":
+        module.__dict__.setdefault("_doctor_buffers", {})[name] = tensor
+''',
+        "_doctor_restore_buffers": '''
+def _doctor_restore_buffers(module):
+    """Put back the buffers that transformers 5 replaced by uninitialised memory."""
+    for name, tensor in module.__dict__.pop("_doctor_buffers", {}).items():
+        getattr(module, name).copy_(tensor)
+''',
+    }
+    examples = [
+        Example(
+            """import torch
+class Rope(nn.Module):
+    def __init__(self, dim):
+        inv_freq = 1.0 / (10000 ** (torch.arange(0, dim, 2).float() / dim))
+        self.register_buffer("inv_freq", tensor=inv_freq, persistent=False)
+
+class P(PreTrainedModel):"""
+            + INIT.format(""),
+            """import torch
+class Rope(nn.Module):
+    def __init__(self, dim):
+        with torch.device("cpu"):
+            inv_freq = 1.0 / (10000 ** (torch.arange(0, dim, 2).float() / dim))
+        _doctor_register_buffer(self, "inv_freq", inv_freq)
+
+class P(PreTrainedModel):"""
+            + INIT.format(RESTORE),
+        ),
+        Example(
+            """import torch
+class Attention(nn.Module):
+    def __init__(self, n):
+        self.register_buffer("mask", torch.tril(torch.ones(n, n)), persistent=False)
+        self.proj = nn.Linear(n, n)
+
+class P(PreTrainedModel):"""
+            + INIT.format(""),
+            """import torch
+class Attention(nn.Module):
+    def __init__(self, n):
+        with torch.device("cpu"):
+            mask_buffer = torch.tril(torch.ones(n, n))
+        _doctor_register_buffer(self, "mask", mask_buffer)
+        self.proj = nn.Linear(n, n)
+
+class P(PreTrainedModel):"""
+            + INIT.format(RESTORE),
+        ),
+        Example(
+            "import torch\nclass Attention(nn.Module):\n    def __init__(self, n):\n"
+            "        self.scale = torch.sqrt(torch.tensor(n, dtype=torch.float32))\n",
+            "import torch\nclass Attention(nn.Module):\n    def __init__(self, n):\n"
+            '        with torch.device("cpu"):\n'
+            "            self.scale = torch.sqrt(torch.tensor(n, dtype=torch.float32))\n",
+        ),
+        Example(
+            """import torch
+class Rope(nn.Module):
+    def __init__(self, inv_freq):
+        self.register_buffer("inv_freq", inv_freq, persistent=False)
+
+class P(transformers.PreTrainedModel):
+    config_class = C
+""",
+            """import torch
+class Rope(nn.Module):
+    def __init__(self, inv_freq):
+        _doctor_register_buffer(self, "inv_freq", inv_freq)
+
+class P(transformers.PreTrainedModel):
+    config_class = C
+
+    def _init_weights(self, module):
+        _doctor_restore_buffers(module)
+        super()._init_weights(module)
+""",
+        ),
+        Example(
+            'import torch\nclass A(nn.Module):\n    def __init__(self, x):\n        self.register_buffer("x", x)\n',
+            keeps="a persistent buffer is in the checkpoint",
+        ),
+        Example(
+            "import torch\nclass A(nn.Module):\n    def __init__(self, n):\n"
+            "        self.w = nn.Parameter(torch.ones(n))\n",
+            keeps="a parameter is in the checkpoint",
+        ),
+        Example(
+            'import torch\nclass A(nn.Module):\n    def __init__(self):\n        self.register_buffer("x", None, '
+            "persistent=False)\n",
+            keeps="nothing to lose",
+        ),
+        Example("import torch\nclass A(nn.Module):\n    def forward(self, x):\n        self.n = torch.ones(3)\n"),
+    ]
+
+    def __init__(self, file: File) -> None:
+        super().__init__(file)
+        self.on_cpu = 0
+        self.lost: set[cst.CSTNode] = set()
+        """Statements whose tensors the meta device would swallow."""
+        classes = Classes(file.text)
+        self.building = classes.called_by("__init__")
+        self.models = [name for name in classes.nodes if classes.derives(name, ROOT)]
+        defined = any(classes.method(name, "_init_weights") for name in self.models)
+        self.bare = [] if defined else [name for name in self.models if ROOT in classes.bases(name)]
+
+    def visit_Module(self, node: cst.Module) -> None:
+        self.buffers = bool(self.models) and any(_registered(call) for call in m.findall(node, BUFFER))
+
+    def visit_With(self, node: cst.With) -> None:
+        self.on_cpu += any(m.matches(item, ON_CPU) for item in node.items)
+
+    def leave_With(self, original_node: cst.With, updated_node: cst.With) -> cst.With:
+        self.on_cpu -= any(m.matches(item, ON_CPU) for item in original_node.items)
+        return updated_node
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+        if not self.file.classes or self.file.function is not None or node.name.value not in self.building:
+            return
+        lines = [cst.ensure_type(line, cst.SimpleStatementLine) for line in m.findall(node, m.SimpleStatementLine())]
+        needed: set[str] = set()
+        for line in reversed(lines):
+            call = _registration(line) if self.buffers else None
+            if call is not None:
+                needed |= _names(_registered(call)[1])  # type: ignore[index]
+            targets, value = _assigned(line)
+            if value is None or m.findall(value, MODULE):
+                continue
+            kept = any(target.startswith("self.") for target in targets) and m.findall(value, FACTORY)
+            if kept or (targets & needed and m.findall(value, COMPUTED)):
+                self.lost.add(line)
+                needed |= _names(value)
+
+    def leave_SimpleStatementLine(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
+        if original_node in self.lost and not self.on_cpu:
+            return _on_cpu(updated_node)
+        call = _registration(updated_node)
+        function = self.file.function
+        if not self.buffers or call is None or function is None or function.name.value not in self.building:
+            return updated_node
+        name, value = _registered(call)  # type: ignore[misc]
+        first: list[cst.BaseStatement] = []
+        if m.findall(value, FACTORY):
+            local = f"{name.raw_value}_buffer" if isinstance(name, cst.SimpleString) else "buffer"
+            computed = cst.Assign([cst.AssignTarget(cst.Name(local))], value)
+            first = [_on_cpu(cst.SimpleStatementLine([computed], leading_lines=updated_node.leading_lines))]
+            updated_node, value = updated_node.with_changes(leading_lines=[]), cst.Name(local)
+        made = cst.Call(
+            self.helper("_doctor_register_buffer"), [cst.Arg(cst.Name("self")), cst.Arg(name), cst.Arg(value)]
+        )
+        return cst.FlattenSentinel([*first, updated_node.with_changes(body=[cst.Expr(made)])])
+
+    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
+        parameters = updated_node.params.params
+        body = updated_node.body
+        if not self.buffers or updated_node.name.value != "_init_weights" or len(parameters) != 2:
+            return updated_node
+        if not isinstance(body, cst.IndentedBlock) or m.findall(body, m.Name("_doctor_restore_buffers")):
+            return updated_node
+        place = int(updated_node.get_docstring() is not None)
+        restore = self._restore(parameters[1].name)
+        return updated_node.with_deep_changes(body, body=[*body.body[:place], restore, *body.body[place:]])
+
+    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
+        if not self.buffers or self.file.scope or updated_node.name.value not in self.bare:
+            return updated_node
+        body = updated_node.body
+        method = cst.ensure_type(cst.parse_statement(METHOD), cst.FunctionDef)
+        method = method.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
+        method = method.with_deep_changes(method.body, body=[self._restore(cst.Name("module")), *method.body.body])
+        has = any(isinstance(s, cst.FunctionDef) and s.name.value == "_init_weights" for s in body.body)
+        if has or not isinstance(body, cst.IndentedBlock):
+            return updated_node
+        return updated_node.with_deep_changes(body, body=[*body.body, method])
+
+    def _restore(self, module: cst.Name) -> cst.SimpleStatementLine:
+        return cst.SimpleStatementLine([cst.Expr(cst.Call(self.helper("_doctor_restore_buffers"), [cst.Arg(module)]))])
+
+
+def _registration(line: cst.SimpleStatementLine) -> cst.Call | None:
+    """The `self.register_buffer(..., persistent=False)` that a statement is."""
+    statement = line.body[0]
+    if len(line.body) != 1 or not isinstance(statement, cst.Expr) or not m.matches(statement.value, BUFFER):
+        return None
+    call = cst.ensure_type(statement.value, cst.Call)
+    return call if _registered(call) else None
+
+
+def _registered(node: cst.CSTNode) -> tuple[cst.BaseExpression, cst.BaseExpression] | None:
+    """Name and value of a non-persistent buffer, None where it is persistent or empty."""
+    call = cst.ensure_type(node, cst.Call)
+    names = ("name", "tensor", "persistent")
+    given = {arg.keyword.value if arg.keyword else names[i]: arg.value for i, arg in enumerate(call.args[:3])}
+    if not m.matches(given.get("persistent", cst.Name("True")), m.Name("False")) or "tensor" not in given:
+        return None
+    return None if m.matches(given["tensor"], m.Name("None")) else (given["name"], given["tensor"])
+
+
+def _assigned(line: cst.SimpleStatementLine) -> tuple[set[str], cst.BaseExpression | None]:
+    """What a statement assigns to (names and `self.x`; of `x[i] = ...`, x), and the value."""
+    statement = line.body[0]
+    if isinstance(statement, cst.Assign):
+        targets = [target.target for target in statement.targets]
+    elif isinstance(statement, cst.AnnAssign | cst.AugAssign):
+        targets = [statement.target]
+    else:
+        return set(), None
+    return {name for target in targets for name in _names(target)}, statement.value
+
+
+def _names(node: cst.CSTNode) -> set[str]:
+    """The names an expression mentions, `self.x` as one."""
+    own = {f"self.{cst.ensure_type(n, cst.Attribute).attr.value}" for n in m.findall(node, SELF)}
+    return own | {cst.ensure_type(n, cst.Name).value for n in m.findall(node, m.Name())} - {"self", "torch"}
+
+
+def _on_cpu(line: cst.SimpleStatementLine) -> cst.With:
+    device = cst.WithItem(cst.parse_expression('torch.device("cpu")'))
+    block = cst.IndentedBlock([line.with_changes(leading_lines=[])])
+    return cst.With([device], block, leading_lines=line.leading_lines)

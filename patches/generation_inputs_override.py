@@ -1,0 +1,110 @@
+"""`prepare_inputs_for_generation` is written for what `generate` handed over in transformers 4.
+
+transformers 5 drops an attention mask of ones and hands None (`'NoneType' object has no attribute 'shape'`), hands no
+`cache_position`, and hands the positions of the whole sequence, which an override of 4.x passes on beside the one new
+token: wrong positions, without an error.  From 4.56 on it also hands a cache that forgets what is outside the sliding
+window, while such files make their own masks for everything.  The decorator gives the override what it was written
+for and trims the positions that come out.
+
+Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+import libcst.matchers as m
+
+from doctor.patch import Example, Patch
+
+OVERRIDE = "prepare_inputs_for_generation"
+DECORATOR = "_doctor_generation_inputs"
+NEWER = m.OneOf(m.Name("is_first_iteration"), m.Name("next_sequence_length"))
+OLDER = m.OneOf(m.Name("cache_position"), m.Name("attention_mask"), m.Name("position_ids"))
+
+
+class GenerationInputsOverride(Patch):
+    old, new = "transformers<4.56", "transformers>=4.36"
+    needles = (b"def prepare_inputs_for_generation",)
+    mends = ("argument:prepare_inputs_for_generation.cache_position",)
+    helpers = {
+        DECORATOR: '''
+def _doctor_generation_inputs(prepare):
+    """Hand an override of prepare_inputs_for_generation what generate() gave it in transformers 4."""
+    import functools
+    import inspect
+
+    wanted = inspect.signature(prepare).parameters
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.values())
+
+    @functools.wraps(prepare)
+    def prepared(self, input_ids, *args, **kwargs):
+        cache, embeds = kwargs.get("past_key_values"), kwargs.get("inputs_embeds")
+        past = cache.get_seq_length() if hasattr(cache, "get_seq_length") else 0
+        if past == 0 and any(getattr(layer, "is_sliding", False) for layer in getattr(cache, "layers", ())):
+            if type(cache).__name__ == "DynamicCache":  # the file masks for a cache that keeps everything
+                cache = kwargs["past_key_values"] = type(cache)()
+        new = kwargs.get("next_sequence_length") or (input_ids if embeds is None or past else embeds).shape[1]
+        if "attention_mask" in wanted and not args and kwargs.get("attention_mask") is None:
+            kwargs["attention_mask"] = input_ids.new_ones((input_ids.shape[0], past + new))
+        if "cache_position" in wanted and not args and kwargs.get("cache_position") is None:
+            kwargs["cache_position"] = torch.arange(past, past + new, device=input_ids.device)
+        if not takes_all:
+            kwargs = {name: value for name, value in kwargs.items() if name in wanted}
+        inputs = prepare(self, input_ids, *args, **kwargs)
+        for name in ("next_sequence_length", "is_first_iteration"):
+            inputs.pop(name, None)
+        ids = inputs.get("input_ids") if inputs.get("inputs_embeds") is None else inputs["inputs_embeds"]
+        positions = inputs.get("position_ids")
+        if ids is not None and positions is not None and positions.shape[-1] > ids.shape[1]:
+            inputs["position_ids"] = positions[..., -ids.shape[1] :]
+        return inputs
+
+    return prepared
+'''
+    }
+    examples = [
+        Example(
+            "class M(P):\n    def prepare_inputs_for_generation(self, input_ids, attention_mask=None):\n"
+            "        return {'input_ids': input_ids, 'attention_mask': attention_mask}\n",
+            "class M(P):\n    @_doctor_generation_inputs\n"
+            "    def prepare_inputs_for_generation(self, input_ids, attention_mask=None):\n"
+            "        return {'input_ids': input_ids, 'attention_mask': attention_mask}\n",
+        ),
+        Example(
+            "class M(P):\n    # why\n    def prepare_inputs_for_generation(self, ids, cache_position=None, **kw):\n"
+            "        return super().prepare_inputs_for_generation(ids, cache_position=cache_position, **kw)\n",
+            "class M(P):\n    # why\n    @_doctor_generation_inputs\n"
+            "    def prepare_inputs_for_generation(self, ids, cache_position=None, **kw):\n"
+            "        return super().prepare_inputs_for_generation(ids, cache_position=cache_position, **kw)\n",
+        ),
+        Example(
+            "class M(P):\n    @torch.no_grad()\n    def prepare_inputs_for_generation(self, ids, position_ids=None):\n"
+            "        return {'input_ids': ids, 'position_ids': position_ids}\n",
+            "class M(P):\n    @_doctor_generation_inputs\n    @torch.no_grad()\n"
+            "    def prepare_inputs_for_generation(self, ids, position_ids=None):\n"
+            "        return {'input_ids': ids, 'position_ids': position_ids}\n",
+        ),
+        Example(
+            "class M(P):\n    def prepare_inputs_for_generation(self, ids, is_first_iteration=False, **kw):\n"
+            "        return super().prepare_inputs_for_generation(ids, **kw)\n",
+            keeps="written for transformers 5",
+        ),
+        Example(
+            "class M(P):\n    def prepare_inputs_for_generation(self, ids, **kw):\n        return {'input_ids': ids}\n",
+            keeps="asks for nothing that changed",
+        ),
+        Example("def prepare_inputs_for_generation(ids, attention_mask):\n    return ids\n", keeps="not a method"),
+    ]
+
+    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
+        if updated_node.name.value != OVERRIDE or not self.file.classes or self.file.function is not None:
+            return updated_node
+        if m.findall(updated_node, NEWER) or not m.findall(updated_node, OLDER):
+            return updated_node
+        if any(m.matches(decorator.decorator, m.Name(DECORATOR)) for decorator in updated_node.decorators):
+            return updated_node
+        decorator = cst.Decorator(self.helper(DECORATOR))
+        if not updated_node.decorators:
+            # Comments above the method stay above its first decorator.
+            return updated_node.with_changes(decorators=[decorator])
+        return updated_node.with_changes(decorators=[decorator, *updated_node.decorators])

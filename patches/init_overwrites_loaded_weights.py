@@ -1,0 +1,116 @@
+"""`_init_weights` writes into tensors without asking whether they were just loaded.
+
+transformers 5.0 and 5.1 call it on every module after the checkpoint is loaded, and later releases still do so on
+modules that hold a buffer of their own: `weight.data.normal_()` then replaces the loaded weight by random numbers,
+without a word.  Tensors that were loaded carry `_is_hf_initialized`; each write now asks for it.  Functions of
+`torch.nn.init` need no question: the library guards them.  On 4.x nothing carries the mark and nothing changes.
+
+Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+import libcst.matchers as m
+
+from doctor.patch import Example, File, Patch
+
+MARK = "_is_hf_initialized"
+INIT = ("_init_weights", "reset_parameters", "_reset_parameters")
+IN_PLACE = m.Call(func=m.Attribute(attr=m.Name(m.MatchRegex(r"[a-z]\w*_"))))
+DATA = m.Attribute(attr=m.Name("data"))
+
+
+class InitOverwritesLoadedWeights(Patch):
+    old, new = "transformers<5", "transformers>=4.36"
+    needles = tuple(f"def {name}(".encode() for name in INIT)
+    mends = ("init-overwrites-loaded-weights",)
+    examples = [
+        Example(
+            "def _init_weights(self, module):\n    module.weight.data.normal_(mean=0.0, std=std)\n",
+            'def _init_weights(self, module):\n    if not getattr(module.weight, "_is_hf_initialized", False):\n'
+            "        module.weight.data.normal_(mean=0.0, std=std)\n",
+        ),
+        Example(
+            "def _init_weights(self, module):\n    if module.padding_idx is not None:\n"
+            "        module.weight.data[module.padding_idx].zero_()\n",
+            "def _init_weights(self, module):\n    if module.padding_idx is not None:\n"
+            '        if not getattr(module.weight, "_is_hf_initialized", False):\n'
+            "            module.weight.data[module.padding_idx].zero_()\n",
+        ),
+        Example(
+            "def _init_weights(self, module):\n    with torch.no_grad():\n        module.dt_proj.bias.copy_(inv_dt)\n",
+            "def _init_weights(self, module):\n    with torch.no_grad():\n"
+            '        if not getattr(module.dt_proj.bias, "_is_hf_initialized", False):\n'
+            "            module.dt_proj.bias.copy_(inv_dt)\n",
+        ),
+        Example(
+            "def _init_weights(self, module):\n    for name, p in module.named_parameters():\n"
+            "        p.data = torch.zeros_like(p)  # start flat\n",
+            "def _init_weights(self, module):\n    for name, p in module.named_parameters():\n"
+            '        if not getattr(p, "_is_hf_initialized", False):\n'
+            "            p.data = torch.zeros_like(p)  # start flat\n",
+        ),
+        Example(
+            "def _init_weights(self, module):\n    nn.init.normal_(module.weight, std=std)\n",
+            keeps="the library guards torch.nn.init",
+        ),
+        Example(
+            'def _init_weights(self, module):\n    if not getattr(module.weight, "_is_hf_initialized", False):\n'
+            "        module.weight.data.zero_()\n",
+            keeps="it asks",
+        ),
+        Example("def forward(self, x):\n    x.data.zero_()\n", keeps="not an initialisation"),
+    ]
+
+    def __init__(self, file: File) -> None:
+        super().__init__(file)
+        self.asked = 0
+
+    def visit_If(self, node: cst.If) -> None:
+        self.asked += _asks(node)
+
+    def leave_If(self, original_node: cst.If, updated_node: cst.If) -> cst.If:
+        self.asked -= _asks(original_node)
+        return updated_node
+
+    def leave_SimpleStatementLine(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> cst.SimpleStatementLine | cst.If:
+        function = self.file.function
+        if self.asked or function is None or function.name.value not in INIT or len(updated_node.body) != 1:
+            return updated_node
+        tensor = _written(updated_node.body[0])
+        if tensor is None:
+            return updated_node
+        asked = cst.Call(cst.Name("getattr"), [cst.Arg(tensor), _arg(f'"{MARK}"'), _arg("False")])
+        return cst.If(
+            test=cst.UnaryOperation(cst.Not(), asked),
+            body=cst.IndentedBlock([updated_node.with_changes(leading_lines=[])]),
+            leading_lines=updated_node.leading_lines,
+        )
+
+
+def _asks(node: cst.If) -> int:
+    return int(MARK in cst.Module([]).code_for_node(node.test))
+
+
+def _arg(code: str) -> cst.Arg:
+    return cst.Arg(cst.parse_expression(code))
+
+
+def _written(statement: cst.BaseSmallStatement) -> cst.BaseExpression | None:
+    """The tensor a statement writes into: `x.data.normal_()`, `x[0].zero_()`, `x.copy_(y)`, `x.data = y`."""
+    if isinstance(statement, cst.Expr) and m.matches(statement.value, IN_PLACE):
+        target = cst.ensure_type(cst.ensure_type(statement.value, cst.Call).func, cst.Attribute).value
+    elif isinstance(statement, cst.Assign) and m.matches(statement.targets[0].target, DATA):
+        target = statement.targets[0].target
+    else:
+        return None
+    while isinstance(target, cst.Subscript) or m.matches(target, DATA):
+        target = cst.ensure_type(target, cst.Subscript | cst.Attribute).value  # type: ignore[arg-type]
+    path = cst.Module([]).code_for_node(target).split(".")
+    if not all(part.isidentifier() for part in path) or path[0] in ("torch", "nn", "init", "math"):
+        return None
+    # `self._tie_()` and the like are calls of the model, not of a tensor.
+    return None if path in (["self"], ["module"]) or path[:1] == ["super()"] else target

@@ -1,0 +1,72 @@
+"""A model's `__init__` does not call `post_init`.
+
+From transformers 5.0 on the loader needs what `post_init` sets up: `AttributeError: 'XForCausalLM' object has no
+attribute 'all_tied_weights_keys'`.  The call is there since 4.12 and is the last thing `__init__` does.
+
+Reference: https://github.com/huggingface/transformers/issues/43883
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+import libcst.matchers as m
+
+from doctor.classes import Classes
+from doctor.patch import Example, Patch
+
+CALLS = m.Call(
+    func=m.Attribute(
+        value=m.OneOf(m.Name("self"), m.Call(func=m.Name("super"))),
+        attr=m.OneOf(m.Name("post_init"), m.Name("init_weights")),
+    )
+)
+ROOT = "PreTrainedModel"
+
+
+class PostInitMissing(Patch):
+    old, new = "transformers<5", "transformers>=4.12"
+    needles = (b"PreTrainedModel)", b"PreTrainedModel,")
+    mends = ("attribute:all_tied_weights_keys",)
+    examples = [
+        Example(
+            "class M(PreTrainedModel):\n    def __init__(self, config):\n        super().__init__(config)\n"
+            "        self.head = Head(config)\n",
+            "class M(PreTrainedModel):\n    def __init__(self, config):\n        super().__init__(config)\n"
+            "        self.head = Head(config)\n        self.post_init()\n",
+        ),
+        Example(
+            "class P(PreTrainedModel):\n    pass\n\nclass M(P):\n    def __init__(self, config):\n"
+            "        super().__init__(config)\n",
+            "class P(PreTrainedModel):\n    pass\n\nclass M(P):\n    def __init__(self, config):\n"
+            "        super().__init__(config)\n        self.post_init()\n",
+        ),
+        Example(
+            "class M(modeling_utils.PreTrainedModel):\n    def __init__(self, config, n=2):\n"
+            "        super(M, self).__init__(config)\n        self.n = n\n",
+            "class M(modeling_utils.PreTrainedModel):\n    def __init__(self, config, n=2):\n"
+            "        super(M, self).__init__(config)\n        self.n = n\n        self.post_init()\n",
+        ),
+        Example(
+            "class M(PreTrainedModel):\n    def __init__(self, config):\n        super().__init__(config)\n"
+            "        self.post_init()\n",
+            keeps="it is called",
+        ),
+        Example(
+            "class P(PreTrainedModel):\n    def __init__(self, *inputs, **kwargs):\n"
+            "        super().__init__(*inputs, **kwargs)\n\nclass M(P):\n    def __init__(self, config):\n"
+            "        super().__init__(config)\n        self.post_init()\n",
+            keeps="a base class: the model proper calls it",
+        ),
+        Example("class M(nn.Module):\n    def __init__(self):\n        super().__init__()\n", keeps="not a model"),
+    ]
+
+    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
+        if updated_node.name.value != "__init__" or len(self.file.scope) != 1 or not self.file.classes:
+            return updated_node
+        name, classes = self.file.classes[-1].name.value, Classes(self.file.text)
+        if not classes.derives(name, ROOT) or any(classes.derives(other, name) for other in classes.nodes):
+            return updated_node
+        if m.findall(updated_node, CALLS) or not isinstance(updated_node.body, cst.IndentedBlock):
+            return updated_node
+        call = cst.parse_statement("self.post_init()")
+        return updated_node.with_deep_changes(updated_node.body, body=[*updated_node.body.body, call])

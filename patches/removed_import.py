@@ -1,0 +1,166 @@
+"""A name is imported that newer transformers releases no longer have.
+
+One such import makes the whole file unusable: `ImportError: cannot import name 'SlidingWindowCache' from
+'transformers.cache_utils'` (5.0), `'is_torch_fx_available' from 'transformers.utils.import_utils'` (5.0), and so on.
+The import moves into `try`, with a stand-in that does what the name did where that can still happen: no cache of a
+newer release is a SlidingWindowCache, torch.fx is always there.  `try` is also the one spelling that the import
+check of every release accepts.
+
+Reference: https://github.com/huggingface/transformers/issues/44561
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import libcst as cst
+
+from doctor.patch import Example, File, Patch
+
+CACHE = "class {name}:\n    pass  # no cache of this release is one\n"
+YES = "def {name}():\n    return True\n"
+NO = "def {name}():\n    return False\n"
+FLASH_2_10 = """def {name}():
+    from transformers.utils import is_flash_attn_greater_or_equal
+
+    return is_flash_attn_greater_or_equal("2.1.0")
+"""
+KWARGS = "from typing import TypedDict\n\nclass {name}(TypedDict, total=False):\n    pass\n"
+
+_CACHES = ("transformers", "transformers.cache_utils")
+_UTILS = ("transformers.utils", "transformers.utils.import_utils")
+
+GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "SlidingWindowCache": (_CACHES, CACHE),
+    "HybridCache": (_CACHES, CACHE),
+    "HybridChunkedCache": (_CACHES, CACHE),
+    "OffloadedHybridCache": (_CACHES, CACHE),
+    "OffloadedStaticCache": (_CACHES, CACHE),
+    "SinkCache": (_CACHES, CACHE),
+    "LossKwargs": (("transformers.utils", "transformers.utils.generic"), KWARGS),
+    "is_flash_attn_available": (_UTILS, NO),
+    "is_flash_attn_greater_or_equal_2_10": (("transformers.utils", "transformers.utils.import_utils"), FLASH_2_10),
+    "is_flax_available": (_UTILS, NO),
+    "is_safetensors_available": (_UTILS, YES),
+    "is_tf_available": (_UTILS, NO),
+    "is_torch_fx_available": (_UTILS, YES),
+}
+"""Name to the modules that had it and the source of its stand-in."""
+
+
+class RemovedImport(Patch):
+    old, new = "transformers<5", "transformers>=4.36"
+    needles = tuple(name.encode() for name in GONE)
+    mends = tuple(f"import:{module}.{name}" for name, (modules, _) in GONE.items() for module in modules)
+    examples = [
+        Example(
+            "from transformers.cache_utils import Cache, DynamicCache, SlidingWindowCache, StaticCache\n",
+            """from transformers.cache_utils import Cache, DynamicCache, StaticCache
+try:
+    from transformers.cache_utils import SlidingWindowCache
+except ImportError:
+    class SlidingWindowCache:
+        pass  # no cache of this release is one
+""",
+        ),
+        Example(
+            "from transformers.utils.import_utils import is_torch_fx_available\n",
+            """try:
+    from transformers.utils.import_utils import is_torch_fx_available
+except ImportError:
+    def is_torch_fx_available():
+        return True
+""",
+        ),
+        Example(
+            """from transformers.utils import (
+    is_flash_attn_greater_or_equal_2_10,
+    logging,
+)
+""",
+            """from transformers.utils import (
+    logging,
+)
+try:
+    from transformers.utils import is_flash_attn_greater_or_equal_2_10
+except ImportError:
+    def is_flash_attn_greater_or_equal_2_10():
+        from transformers.utils import is_flash_attn_greater_or_equal
+
+        return is_flash_attn_greater_or_equal("2.1.0")
+""",
+        ),
+        Example(
+            "from transformers import HybridCache as Hybrid, PreTrainedModel\n",
+            """from transformers import PreTrainedModel
+try:
+    from transformers import HybridCache as Hybrid
+except ImportError:
+    class Hybrid:
+        pass  # no cache of this release is one
+""",
+        ),
+        Example("from transformers.cache_utils import Cache, DynamicCache\n", keeps="names that are still there"),
+        Example(
+            "try:\n    from transformers.utils import is_torch_fx_available\nexcept ImportError:\n"
+            "    is_torch_fx_available = None\n",
+            keeps="the author has guarded it",
+        ),
+        Example("from mylib.cache_utils import SlidingWindowCache\n", keeps="somebody else's name"),
+    ]
+
+    def __init__(self, file: File) -> None:
+        super().__init__(file)
+        self.tries = 0
+
+    def visit_Try(self, node: cst.Try) -> None:
+        self.tries += 1
+
+    def leave_Try(self, original_node: cst.Try, updated_node: cst.Try) -> cst.Try:
+        self.tries -= 1
+        return updated_node
+
+    def leave_SimpleStatementLine(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.BaseStatement]:
+        line = updated_node
+        statement = line.body[0]
+        if self.tries or len(line.body) != 1 or not isinstance(statement, cst.ImportFrom):
+            return updated_node
+        module = _dotted(statement)
+        if module is None or isinstance(statement.names, cst.ImportStar):
+            return updated_node
+        gone = [alias for alias in statement.names if module in GONE.get(_name(alias), ((), ""))[0]]
+        if not gone:
+            return updated_node
+        guards = [_guard(module, alias) for alias in gone]
+        kept = [alias for alias in statement.names if alias not in gone]
+        if not kept:
+            return cst.FlattenSentinel([guards[0].with_changes(leading_lines=line.leading_lines), *guards[1:]])
+        if statement.lpar is None:
+            kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+        return cst.FlattenSentinel([line.with_changes(body=[statement.with_changes(names=kept)]), *guards])
+
+
+def _name(alias: cst.ImportAlias) -> str:
+    return alias.name.value if isinstance(alias.name, cst.Name) else ""
+
+
+def _dotted(statement: cst.ImportFrom) -> str | None:
+    if statement.relative or statement.module is None:
+        return None
+    return cst.Module([]).code_for_node(statement.module)
+
+
+def _guard(module: str, alias: cst.ImportAlias) -> cst.Try:
+    """`try` the import, `except ImportError` the stand-in, under the name the file uses."""
+    name = _name(alias)
+    local = alias.evaluated_alias or name
+    source = f"from {module} import {name}" + (f" as {local}" if local != name else "")
+    stand_in = "".join(f"    {line}" if line.strip() else line for line in _source(name, local).splitlines(True))
+    statement = cst.parse_statement(f"try:\n    {source}\nexcept ImportError:\n{stand_in}")
+    return cst.ensure_type(statement, cst.Try)
+
+
+def _source(name: str, local: str) -> str:
+    return GONE[name][1].format(name=local)
