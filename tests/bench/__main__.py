@@ -59,7 +59,7 @@ class Lab:
         return Command(words, place, variables, codes)
 
     def check(self, modules: Path | None = None) -> Command:
-        return self.command(*DOCTOR, "check", "--format", "json", modules=modules)
+        return self.command(*DOCTOR, "check", modules=modules)
 
     def cache(self, name: str, files: list[Path]) -> Path:
         """A modules cache with one repository a file, as transformers lays them out."""
@@ -90,7 +90,7 @@ def environment(lab: Lab, times: int) -> list[Row]:
 def heavy_modules(lab: Lab) -> int:
     """How many of HEAVY a whole check imports."""
     program = (
-        "import sys, doctor.cli; doctor.cli.main(['check', '--format', 'json']); "
+        "import sys, doctor.cli; doctor.cli.main(['check']); "
         f"sys.stderr.write(str(len({set(HEAVY)} & set(sys.modules))))"
     )
     command = lab.command(sys.executable, "-c", program)
