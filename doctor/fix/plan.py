@@ -15,7 +15,7 @@ from pathlib import PurePath
 
 from doctor.diagnose import Diagnosis
 from doctor.fix import Left
-from doctor.fix.places import Atlas, Place
+from doctor.fix.places import Place, Places
 from doctor.model import Facts, Finding, Source
 from doctor.patch import Patch, Refusal, Rewrite, catalogue, rewrite
 
@@ -109,7 +109,7 @@ class _Drafts:
 
     def __init__(self, facts: Facts, unsafe: Collection[str]) -> None:
         self.sources = {source.path: source for source in facts.sources}
-        self.atlas = Atlas(facts, self.sources)
+        self.places = Places(facts)
         self.catalogue = {patch.id(): patch for patch in catalogue()}
         self.chosen = [patch for patch in self.catalogue.values() if patch.safe or patch.id() in unsafe]
         self.drafts: dict[str, tuple[Rewrite, str] | str] = {}
@@ -124,12 +124,12 @@ class _Drafts:
             if isinstance(draft, str):
                 left.append(Left(source.path, draft, "change it by hand"))
                 continue
-            places = self.atlas.places(source) if draft[0].patches else ()
-            if isinstance(places, Left):
-                self.unplaced[source.path] = places
-                left.append(places)
+            targets = self.places.of(source) if draft[0].patches else ()
+            if isinstance(targets, Left):
+                self.unplaced[source.path] = targets
+                left.append(targets)
                 continue
-            for place in places:
+            for place in targets:
                 found.setdefault(place.path, _edit(source, place, *draft))
         return tuple(found[path] for path in sorted(found)), left
 
@@ -152,8 +152,8 @@ class _Drafts:
         """The flagged files, files with the same bytes (the copies of a folder), and the siblings of all these."""
         digests = {self.sources[path].digest for path in flagged if path in self.sources} - {""}
         seeds = [s for s in self.sources.values() if s.path in flagged or s.digest in digests]
-        groups = {self.atlas.group(s) for s in seeds if s.kind == "remote-code"}
-        kin = [s for s in self.sources.values() if s.kind == "remote-code" and self.atlas.group(s) in groups]
+        groups = {self.places.group(s) for s in seeds if s.kind == "remote-code"}
+        kin = [s for s in self.sources.values() if s.kind == "remote-code" and self.places.group(s) in groups]
         return sorted(
             {s.path: s for s in (*seeds, *kin) if s.text is not None or s.path in flagged}.values(), key=_path
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from doctor.fix import Left
-from doctor.fix.places import Atlas, Place, spelled
+from doctor.fix.places import Place, Places
 from doctor.model import Facts, Package, Source
 
 COMMIT = "a" * 40
@@ -26,24 +26,12 @@ def places(version: str, *sources: Source) -> tuple[Place, ...] | Left:
         modules_cache=CACHE,
         hub_cache="/h/hub",
     )
-    return Atlas(facts, {s.path: s for s in sources}).places(sources[0])
+    return Places(facts).of(sources[0])
 
 
 def paths(found: tuple[Place, ...] | Left) -> list[str]:
     assert not isinstance(found, Left)
     return [place.path for place in found]
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("gpt2", "gpt2"),
-        ("microsoft/Phi-3-mini", "microsoft/Phi_hyphen_3_hyphen_mini"),
-        ("01-ai/Yi-1.5", "_01_hyphen_ai/Yi_hyphen_1_dot_5"),
-    ],
-)
-def test_names_are_spelled_as_transformers_spells_them(name: str, expected: str) -> None:
-    assert spelled(name) == expected
 
 
 def test_a_script_stays_where_it_is() -> None:
