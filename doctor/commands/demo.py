@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 
-def run(_: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Run the demo and return its exit code."""
-    from doctor import demo
+    from doctor.demo import demo
 
-    return demo.demo()
+    return demo()

@@ -54,8 +54,8 @@ def _versions(report: Report) -> list[tuple[str, str]]:
 
 def _row(finding: Finding, report: Report) -> tuple[str, ...]:
     remedy = _escaped(homeless(finding.remedy.text, report))
-    if finding.remedy.value:
-        remedy += f" {_code(homeless(finding.remedy.value, report))}"
+    for pasted in filter(None, (finding.remedy.value, report.mending(finding))):
+        remedy += f" {_code(homeless(pasted, report))}"
     where = place(finding, report)
     return (
         severity(finding).value,

@@ -14,13 +14,13 @@ def render(report: Report) -> str:
     if note := judged(report):
         lines.append(f"# {note}")
     for finding in report.diagnosis.findings:
-        lines += _finding(finding)
+        lines += _finding(finding, report.mending(finding))
     lines += [f"# skipped {printable(skip.id)}: {printable(skip.reason)}" for skip in report.diagnosis.skipped]
     lines.append(f"# {' '.join(filter(None, closing(report)))}")
     return "\n".join(lines) + "\n"
 
 
-def _finding(finding: Finding) -> list[str]:
+def _finding(finding: Finding, command: str) -> list[str]:
     where = finding.where
     place = "environment"
     if where:
@@ -29,6 +29,5 @@ def _finding(finding: Finding) -> list[str]:
         place = ":".join([printable(where.path), *cell, *map(str, numbers)])
     lines = [f"{place}: {severity(finding).value} {finding.id} {printable(finding.message)}"]
     lines.append(f"    {printable(finding.remedy.text)}")
-    if finding.remedy.value:
-        lines += [f"    {printable(line)}" for line in finding.remedy.value.splitlines()]
-    return lines
+    pasted = [*(finding.remedy.value or "").splitlines(), *([command] if command else [])]
+    return lines + [f"    {printable(line)}" for line in pasted]

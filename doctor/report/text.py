@@ -102,8 +102,6 @@ class _Page:
         entries = list(group.entries())
         for entry, following in zip(entries, [*entries[1:], None], strict=True):
             yield from self.entry(entry, folder)
-            for remedy in entry.remedies():
-                yield from self.remedy(remedy)
             command = self.report.mending(entry.first)
             # What one command mends together says so once, below the last of them.
             if command and (following is None or self.report.mending(following.first) != command):
@@ -131,6 +129,7 @@ class _Page:
         if first.where:
             yield [("    ", ""), (place(first, self.report, folder), "cyan")]
         messages = entry.messages()
+        shared = entry.remedies() if len(entry.remedies()) == 1 else ()
         for message, findings in messages.items():
             text = printable(homeless(message, self.report))
             if len(messages) > 1:
@@ -138,6 +137,10 @@ class _Page:
             else:
                 also = _lines(findings[1:])
                 yield from self.prose(f"{text} (also {also})" if also else text, 4)
+            for remedy in () if shared else Entry(tuple(findings)).remedies():
+                yield from self.remedy(remedy)
+        for remedy in shared:
+            yield from self.remedy(remedy)
 
     def remedy(self, remedy: Remedy) -> Iterator[Line]:
         yield from self.prose(printable(homeless(remedy.text, self.report)), 4, lead=self.arrow)
