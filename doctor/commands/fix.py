@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from doctor import index
@@ -85,7 +86,8 @@ def _say(done: Run, report: Report, console: Console) -> None:
 
 
 def _remains(options: argparse.Namespace, report: Report, console: Console) -> int:
-    """Say what is left after the fix."""
+    """Say what is left after the fix, which did what it could."""
+    report = replace(report, fix="")
     if options.format != "text" or options.output:
         emit(report, options)
     elif report.diagnosis.findings:

@@ -35,8 +35,8 @@ def show(plan: Plan, report: Report, console: Console, diff: bool) -> None:
     if plan.left:
         terminal.line(console, ("Left as it is", "bold"))
     for left in plan.left:
-        words = f"{short(left.path, report)}: {left.reason}" + (f"; {left.remedy}" if left.remedy else "")
-        terminal.line(console, "  ", (printable(homeless(words, report)), "dim"))
+        terminal.line(console, "  ", (short(left.path, report), "cyan"))
+        _prose(homeless("; ".join(filter(None, (left.reason, left.remedy))), report), "    ", "", console)
 
 
 def _edit(edit: Edit, report: Report, console: Console) -> None:

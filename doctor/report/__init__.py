@@ -22,7 +22,7 @@ class Report:
     """The releases judged instead of the installed one."""
     fail_on: Severity = Severity.ERROR
     fix: str = "doctor fix"
-    """The command that mends what this report names."""
+    """The command that mends what this report names; empty after a fix, which did what it could."""
     home: str = ""
     """The user's home folder, printed as `~`."""
     verbose: bool = False
@@ -36,11 +36,11 @@ class Report:
     @property
     def fixable(self) -> tuple[Finding, ...]:
         """The findings that `doctor fix` mends by itself: those in a file, with a safe patch."""
-        return tuple(finding for finding in self.diagnosis.findings if self.mending(finding) == self.fix)
+        return tuple(f for f in self.diagnosis.findings if self.fix and self.mending(f) == self.fix)
 
     def mending(self, finding: Finding) -> str:
         """The command that rewrites the finding's file, empty where there is no patch for it."""
-        if finding.patch is None or finding.where is None:
+        if not self.fix or finding.patch is None or finding.where is None:
             return ""
         unsafe = finding.patch in (entry.id for entry in index.entries() if not entry.safe)
         return f"{self.fix} --unsafe {finding.patch}" if unsafe else self.fix
