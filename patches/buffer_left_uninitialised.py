@@ -10,6 +10,8 @@ Reference: https://github.com/huggingface/transformers/issues/48892
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import libcst as cst
 import libcst.matchers as m
 
@@ -21,14 +23,19 @@ INIT = """
         {0}std = 0.02
 """
 RESTORE = "_doctor_restore_buffers(module)\n        "
-FACTORIES = ("arange", "eye", "full", "linspace", "logspace", "ones", "tensor", "tril", "triu", "zeros")
+FACTORIES = (
+    *("arange", "as_tensor", "cat", "eye", "from_numpy", "full", "linspace", "logspace", "ones", "outer", "polar"),
+    *("sqrt", "stack", "tensor", "tril", "triu", "zeros", "Tensor", "FloatTensor", "LongTensor"),
+)
 FACTORY = m.Call(
     func=m.Attribute(
         value=m.Name("torch"),
         attr=m.OneOf(*(m.Name(n) for n in FACTORIES)),
     )
 )
-MODULE = m.Call(func=m.Attribute(value=m.OneOf(m.Name("nn"), m.Attribute(value=m.Name("torch"), attr=m.Name("nn")))))
+NN = m.OneOf(m.Name("nn"), m.Attribute(value=m.Name("torch"), attr=m.Name("nn")))
+MODULE = m.Call(func=m.OneOf(m.Attribute(value=NN), m.Name("Parameter")))
+LEAVES = m.Call(func=m.Attribute(attr=m.OneOf(m.Name("item"), m.Name("tolist"), m.Name("numpy"), m.Name("size"))))
 BUFFER = m.Call(func=m.Attribute(value=m.Name("self"), attr=m.Name("register_buffer")))
 SELF = m.Attribute(value=m.Name("self"))
 COMPUTED = m.Call(func=m.OneOf(m.Attribute(), m.Name()))
@@ -37,9 +44,12 @@ METHOD = "def _init_weights(self, module):\n    super()._init_weights(module)\n"
 ON_CPU = m.WithItem(item=m.Call(func=m.Attribute(value=m.Name("torch"), attr=m.Name("device"))))
 
 
+WITH = m.With(items=[ON_CPU])
+
+
 class BufferLeftUninitialised(Patch):
     old, new = "transformers<5", "transformers>=4.36"
-    needles = (b"persistent=False", b"= torch.", b"register_buffer(")
+    needles = (b"register_buffer(", *(f"torch.{name}(".encode() for name in FACTORIES))
     mends = ("buffer-left-uninitialised",)
     helpers = {
         "_doctor_register_buffer": '''
@@ -126,6 +136,13 @@ class P(transformers.PreTrainedModel):
 """,
         ),
         Example(
+            "import torch\nclass Rope(nn.Module):\n    def __init__(self, dim):\n"
+            "        inv_freq = 1.0 / torch.arange(0, dim, 2)\n        self.inv_freq = inv_freq\n",
+            "import torch\nclass Rope(nn.Module):\n    def __init__(self, dim):\n"
+            '        with torch.device("cpu"):\n            inv_freq = 1.0 / torch.arange(0, dim, 2)\n'
+            "            self.inv_freq = inv_freq\n",
+        ),
+        Example(
             'import torch\nclass A(nn.Module):\n    def __init__(self, x):\n        self.register_buffer("x", x)\n',
             keeps="a persistent buffer is in the checkpoint",
         ),
@@ -167,7 +184,7 @@ class P(transformers.PreTrainedModel):
         if not self.file.classes or self.file.function is not None or node.name.value not in self.building:
             return
         lines = [cst.ensure_type(line, cst.SimpleStatementLine) for line in m.findall(node, m.SimpleStatementLine())]
-        needed: set[str] = set()
+        tensors, needed = _tensors(lines), set[str]()
         for line in reversed(lines):
             call = _registration(line) if self.buffers else None
             if call is not None:
@@ -175,7 +192,7 @@ class P(transformers.PreTrainedModel):
             targets, value = _assigned(line)
             if value is None or m.findall(value, MODULE):
                 continue
-            kept = any(target.startswith("self.") for target in targets) and m.findall(value, FACTORY)
+            kept = any(target.startswith("self.") for target in targets) and targets & tensors
             if kept or (targets & needed and m.findall(value, COMPUTED)):
                 self.lost.add(line)
                 needed |= _names(value)
@@ -200,6 +217,21 @@ class P(transformers.PreTrainedModel):
             self.helper("_doctor_register_buffer"), [cst.Arg(cst.Name("self")), cst.Arg(name), cst.Arg(value)]
         )
         return cst.FlattenSentinel([*first, updated_node.with_changes(body=[cst.Expr(made)])])
+
+    def leave_IndentedBlock(
+        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
+    ) -> cst.IndentedBlock:
+        """Neighbouring statements share one `with`."""
+        merged: list[cst.BaseStatement] = []
+        for statement in updated_node.body:
+            before = merged[-1] if merged and self.lost.intersection(original_node.body) else None
+            if before is not None and m.matches(before, WITH) and m.matches(statement, WITH):
+                block, lines = cst.ensure_type(before, cst.With).body, cst.ensure_type(statement, cst.With).body.body
+                first = lines[0].with_changes(leading_lines=statement.leading_lines)  # type: ignore[attr-defined]
+                merged[-1] = before.with_deep_changes(block, body=[*block.body, first, *lines[1:]])
+            else:
+                merged.append(statement)
+        return updated_node.with_changes(body=merged) if len(merged) < len(updated_node.body) else updated_node
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         parameters = updated_node.params.params
@@ -226,6 +258,16 @@ class P(transformers.PreTrainedModel):
 
     def _restore(self, module: cst.Name) -> cst.SimpleStatementLine:
         return cst.SimpleStatementLine([cst.Expr(cst.Call(self.helper("_doctor_restore_buffers"), [cst.Arg(module)]))])
+
+
+def _tensors(lines: Sequence[cst.SimpleStatementLine]) -> set[str]:
+    """The names and `self.x` that are made of torch's factories, directly or through one another."""
+    made: set[str] = set()
+    for line in lines:
+        targets, value = _assigned(line)
+        if value is not None and not m.matches(value, LEAVES) and (m.findall(value, FACTORY) or _names(value) & made):
+            made |= targets
+    return made
 
 
 def _registration(line: cst.SimpleStatementLine) -> cst.Call | None:

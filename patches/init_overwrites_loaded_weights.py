@@ -17,8 +17,15 @@ from doctor.patch import Example, File, Patch
 
 MARK = "_is_hf_initialized"
 INIT = ("_init_weights", "reset_parameters", "_reset_parameters")
-IN_PLACE = m.Call(func=m.Attribute(attr=m.Name(m.MatchRegex(r"[a-z]\w*_"))))
+WRITES = m.Name(m.MatchRegex(r"[a-z]\w*_"))
+IN_PLACE = m.Call(func=m.Attribute(attr=WRITES))
 DATA = m.Attribute(attr=m.Name("data"))
+
+OF_PART = m.Call(
+    func=m.Attribute(value=m.OneOf(m.Name("init"), m.Attribute(attr=m.Name("init"))), attr=WRITES),
+    args=[m.Arg(value=m.OneOf(DATA, m.Subscript())), m.ZeroOrMore()],
+)
+"""torch.nn.init of a part or view of a tensor, which does not carry the tensor's mark."""
 
 
 class InitOverwritesLoadedWeights(Patch):
@@ -50,6 +57,11 @@ class InitOverwritesLoadedWeights(Patch):
             "def _init_weights(self, module):\n    for name, p in module.named_parameters():\n"
             '        if not getattr(p, "_is_hf_initialized", False):\n'
             "            p.data = torch.zeros_like(p)  # start flat\n",
+        ),
+        Example(
+            "def _init_weights(self, module):\n    nn.init.normal_(module.weight.data, std=std)\n",
+            'def _init_weights(self, module):\n    if not getattr(module.weight, "_is_hf_initialized", False):\n'
+            "        nn.init.normal_(module.weight.data, std=std)\n",
         ),
         Example(
             "def _init_weights(self, module):\n    nn.init.normal_(module.weight, std=std)\n",
@@ -100,8 +112,10 @@ def _arg(code: str) -> cst.Arg:
 
 
 def _written(statement: cst.BaseSmallStatement) -> cst.BaseExpression | None:
-    """The tensor a statement writes into: `x.data.normal_()`, `x[0].zero_()`, `x.copy_(y)`, `x.data = y`."""
-    if isinstance(statement, cst.Expr) and m.matches(statement.value, IN_PLACE):
+    """The tensor a statement writes into: `x.data.normal_()`, `x[0].zero_()`, `x.data = y`, `init.ones_(x.data)`."""
+    if isinstance(statement, cst.Expr) and m.matches(statement.value, OF_PART):
+        target = cst.ensure_type(statement.value, cst.Call).args[0].value
+    elif isinstance(statement, cst.Expr) and m.matches(statement.value, IN_PLACE):
         target = cst.ensure_type(cst.ensure_type(statement.value, cst.Call).func, cst.Attribute).value
     elif isinstance(statement, cst.Assign) and m.matches(statement.targets[0].target, DATA):
         target = statement.targets[0].target
