@@ -185,6 +185,10 @@ def _live(command: argparse.ArgumentParser) -> None:
     command.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD...", help="the command, after --")
 
 
+def _demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--wheel", metavar="FILE", help="the old transformers release from disk, not the network")
+
+
 def _nothing(command: argparse.ArgumentParser) -> None:
     """A command without options."""
 
@@ -197,5 +201,5 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "explain": _explain,
     "list": _nothing,
     "run": _live,
-    "demo": _nothing,
+    "demo": _demo,
 }

@@ -9,4 +9,4 @@ def run(options: argparse.Namespace) -> int:
     """Run the demo and return its exit code."""
     from doctor.demo import demo
 
-    return demo()
+    return demo(options.wheel)
