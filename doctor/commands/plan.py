@@ -40,7 +40,7 @@ def show(plan: Plan, report: Report, console: Console, diff: bool) -> None:
 
 
 def _edit(edit: Edit, report: Report, console: Console) -> None:
-    lines = edit.diff().splitlines()[2:]
+    lines = edit.diff().partition("\n@@")[2].splitlines()
     added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
     new = " (new)" if edit.digest is None else ""
     terminal.line(

@@ -72,12 +72,14 @@ def groups(report: Report) -> list[Group]:
 
 
 def _owners(report: Report) -> dict[str, tuple[str, str]]:
-    """Path of a file or model folder to the title and note of its group."""
+    """Path of a file or model folder to the title and note of its group; what was skipped belongs to none."""
     owners: dict[str, tuple[str, str]] = {}
-    facts = report.facts
+    facts, skipped = report.facts, {skip.id for skip in report.diagnosis.skipped}
     for model in facts.models:
         owners[model.path] = (model.repository or short(model.path, report), "model")
     for source in facts.sources:
+        if source.path in skipped:
+            continue
         if source.kind == "remote-code":
             owners[source.path] = (
                 _repository(source.path, source.repository, source.model, facts, report),
