@@ -33,8 +33,10 @@ FACTORY = m.Call(
         attr=m.OneOf(*(m.Name(n) for n in FACTORIES)),
     )
 )
-NN = m.OneOf(m.Name("nn"), m.Attribute(value=m.Name("torch"), attr=m.Name("nn")))
-MODULE = m.Call(func=m.OneOf(m.Attribute(value=NN), m.Name("Parameter")))
+TORCH_NN = m.Attribute(value=m.Name("torch"), attr=m.Name("nn"))
+MODULE = m.Call(
+    func=m.OneOf(m.Attribute(value=m.Name("nn")), m.Attribute(value=TORCH_NN), m.Name("Parameter")),
+)
 LEAVES = m.Call(func=m.Attribute(attr=m.OneOf(m.Name("item"), m.Name("tolist"), m.Name("numpy"), m.Name("size"))))
 BUFFER = m.Call(func=m.Attribute(value=m.Name("self"), attr=m.Name("register_buffer")))
 SELF = m.Attribute(value=m.Name("self"))
