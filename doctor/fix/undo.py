@@ -25,6 +25,9 @@ def undo(journal: Journal, run_id: str | None) -> Run:
             left.append(Left(entry.path, "its folder is gone: there is nothing to restore"))
         elif state != "old":
             _restore(journal, run, place, entry)
+    for folder in {Path(entry.path).parent for entry in run.entries}:
+        if folder.is_dir():
+            sync(folder)
     _unmake(run.made)
     return replace(journal.save(replace(run, state="undone")), left=tuple(left))
 
@@ -83,7 +86,6 @@ def _restore(journal: Journal, run: Run, place: int, entry: Entry) -> None:
             if entry.mode is not None:
                 temporary.chmod(entry.mode)
             temporary.replace(path)
-        sync(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise Refused(
