@@ -15,6 +15,7 @@ from pathlib import Path
 from doctor.diagnose import CRASHED, Diagnosis, assume, checks, diagnose, needles
 from doctor.model import Facts, Finding, Severity
 from doctor.report import Report, render
+from doctor.report.wording import severity
 from doctor.settings import Settings, UsageError, chosen_ids, read_settings
 
 
@@ -95,20 +96,28 @@ def write(path: Path, text: str) -> None:
 
 
 def _merged(against: Sequence[str], answers: Sequence[Diagnosis]) -> Diagnosis:
-    """One finding for each place and construct, at its worst, saying with which releases it holds."""
+    """One finding for each place and construct, at its worst, saying on which releases it is that."""
     held: dict[object, list[tuple[str, Finding]]] = {}
     for requirement, answer in zip(against, answers, strict=True):
         for finding in answer.findings:
             held.setdefault((finding.id, finding.where, finding.construct), []).append((requirement, finding))
-    ranks = list(Severity)
     merged = []
     for cases in held.values():
-        worst = min((finding for _, finding in cases), key=lambda f: ranks.index(f.severity or Severity.HINT))
-        releases = ", ".join(dict.fromkeys(requirement for requirement, _ in cases))
-        merged.append(replace(worst, message=f"{worst.message} (with {releases})"))
-    merged.sort(key=lambda f: ranks.index(f.severity or Severity.HINT))
+        worst = min((finding for _, finding in cases), key=_rank)
+        releases = list(dict.fromkeys(requirement for requirement, finding in cases if _rank(finding) == _rank(worst)))
+        where = f"all {len(against)} releases" if len(releases) == len(against) else ", ".join(releases)
+        merged.append(replace(worst, message=f"{worst.message} (on {where})"))
     skipped = dict.fromkeys(skip for answer in answers for skip in answer.skipped)
-    return Diagnosis(tuple(merged), tuple(skipped))
+    return Diagnosis(tuple(sorted(merged, key=_order)), tuple(skipped))
+
+
+def _rank(finding: Finding) -> int:
+    return list(Severity).index(severity(finding))
+
+
+def _order(finding: Finding) -> tuple[int, str, int]:
+    where = finding.where
+    return _rank(finding), where.path if where else "", (where.line or 0) if where else 0
 
 
 def _chosen(options: argparse.Namespace, settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:

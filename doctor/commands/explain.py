@@ -10,6 +10,9 @@ from doctor.commands.terminal import stdout
 from doctor.diagnose import checks
 from doctor.settings import UsageError, nearest
 
+EXAMPLES = 3
+"""How many rewrites a patch's page shows."""
+
 
 def run(options: argparse.Namespace) -> int:
     """Print the page, set as Markdown on a terminal and verbatim elsewhere."""
@@ -29,15 +32,16 @@ def page(name: str) -> str:
     parts = [*_check_pages(name), *_patch_pages(name)]
     if not parts:
         known = [*(check.id for check in checks()), *(entry.id for entry in index.entries())]
-        raise UsageError(f"there is no check, patch or breakage {name!r}{nearest(name, known)}; see `doctor list`")
+        hint = nearest(name, known) or "; see `doctor list`"
+        raise UsageError(f"there is no check, patch or breakage {name!r}{hint}")
     return "\n\n".join(parts) + "\n"
 
 
 def _check_pages(name: str) -> Iterator[str]:
     for check in checks():
         if check.id == name:
-            title, _, body = check.doc.strip().partition("\n")
-            yield f"# {title}\n\n`{check.id}`, {check.severity.value}, {check.family}\n\n{body.strip()}"
+            _, _, body = check.doc.strip().partition("\n")
+            yield f"# {check.title}\n\n`{check.id}`, {check.severity.value}, {check.family}\n\n{body.strip()}"
             if mender := index.mender(check.id):
                 yield f"Mended by `doctor fix` with the patch `{mender}`."
 
@@ -45,9 +49,9 @@ def _check_pages(name: str) -> Iterator[str]:
 def _patch_pages(name: str) -> Iterator[str]:
     for entry in index.entries():
         if entry.id == name:
-            title, _, body = entry.doc.strip().partition("\n")
+            _, _, body = entry.doc.strip().partition("\n")
             safe = "safe" if entry.safe else f"unsafe: applied with `--unsafe {entry.id}`"
-            yield f"# {title}\n\n`{entry.id}`, patch, {safe}; old spelling: {entry.old}, new: {entry.new}"
+            yield f"# {entry.title}\n\n`{entry.id}`, patch, {safe}; old spelling: {entry.old}, new: {entry.new}"
             yield body.strip()
             yield from _examples(name)
 
@@ -55,8 +59,7 @@ def _patch_pages(name: str) -> Iterator[str]:
 def _examples(name: str) -> Iterator[str]:
     from doctor.patch import catalogue
 
-    for patch in catalogue():
-        for example in patch.examples if patch.id() == name else ():
-            if example.after is not None:
-                yield f"Before:\n\n```python\n{example.before.strip()}\n```"
-                yield f"After:\n\n```python\n{example.after.strip()}\n```"
+    rewritten = [example for patch in catalogue() if patch.id() == name for example in patch.examples if example.after]
+    for example in rewritten[:EXAMPLES]:
+        yield f"Before:\n\n```python\n{example.before.strip()}\n```"
+        yield f"After:\n\n```python\n{(example.after or '').strip()}\n```"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from doctor import index
 from doctor.diagnose import Diagnosis
-from doctor.model import Facts, Finding, Severity
+from doctor.model import Facts, Finding, Remedy, Severity
 
 FORMATS = ("text", "plain", "json", "markdown")
 
@@ -44,6 +44,13 @@ class Report:
             return ""
         unsafe = finding.patch in (entry.id for entry in index.entries() if not entry.safe)
         return f"{self.fix} --unsafe {finding.patch}" if unsafe else self.fix
+
+    def remedy(self, finding: Finding) -> Remedy:
+        """What to do: the check's words, with the command that does it where a patch can."""
+        command = self.mending(finding)
+        if not command:
+            return finding.remedy
+        return Remedy("edit", finding.remedy.text, command, safe=command == self.fix)
 
     @property
     def failed(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from doctor import __version__
 from doctor.facts import dump
-from doctor.model import Finding
+from doctor.model import Finding, Remedy
 from doctor.report import Report
 from doctor.report.wording import severity
 
@@ -24,13 +24,13 @@ def to_object(report: Report) -> dict[str, Any]:
         "schema": 1,
         "doctor": __version__,
         "facts": dump(report.facts, sources=False),
-        "findings": [_finding(finding) for finding in report.diagnosis.findings],
+        "findings": [_finding(finding, report.remedy(finding)) for finding in report.diagnosis.findings],
         "skipped": [asdict(skip) for skip in report.diagnosis.skipped],
         "summary": report.summary,
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding, remedy: Remedy) -> dict[str, Any]:
     where = finding.where
     return {
         "id": finding.id,
@@ -42,5 +42,5 @@ def _finding(finding: Finding) -> dict[str, Any]:
         if where
         else None,
         "patch": finding.patch,
-        "remedy": asdict(finding.remedy),
+        "remedy": asdict(remedy),
     }

@@ -53,16 +53,17 @@ def _versions(report: Report) -> list[tuple[str, str]]:
 
 
 def _row(finding: Finding, report: Report) -> tuple[str, ...]:
-    remedy = _escaped(homeless(finding.remedy.text, report))
-    for pasted in filter(None, (finding.remedy.value, report.mending(finding))):
-        remedy += f" {_code(homeless(pasted, report))}"
+    remedy = report.remedy(finding)
+    todo = _escaped(homeless(remedy.text, report))
+    if remedy.value:
+        todo += f" {_code(homeless(remedy.value, report))}"
     where = place(finding, report)
     return (
         severity(finding).value,
         finding.id,
         _code(where) if where else "environment",
         _escaped(homeless(finding.message, report)),
-        remedy,
+        todo,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doctor.model import Finding
+from doctor.model import Finding, Remedy
 from doctor.report import Report
 from doctor.report.wording import closing, gpus, judged, printable, severity, stack
 
@@ -14,13 +14,13 @@ def render(report: Report) -> str:
     if note := judged(report):
         lines.append(f"# {note}")
     for finding in report.diagnosis.findings:
-        lines += _finding(finding, report.mending(finding))
+        lines += _finding(finding, report.remedy(finding))
     lines += [f"# skipped {printable(skip.id)}: {printable(skip.reason)}" for skip in report.diagnosis.skipped]
     lines.append(f"# {' '.join(filter(None, closing(report)))}")
     return "\n".join(lines) + "\n"
 
 
-def _finding(finding: Finding, command: str) -> list[str]:
+def _finding(finding: Finding, remedy: Remedy) -> list[str]:
     where = finding.where
     place = "environment"
     if where:
@@ -28,6 +28,5 @@ def _finding(finding: Finding, command: str) -> list[str]:
         cell = [] if where.cell is None else [f"cell {where.cell}"]
         place = ":".join([printable(where.path), *cell, *map(str, numbers)])
     lines = [f"{place}: {severity(finding).value} {finding.id} {printable(finding.message)}"]
-    lines.append(f"    {printable(finding.remedy.text)}")
-    pasted = [*(finding.remedy.value or "").splitlines(), *([command] if command else [])]
-    return lines + [f"    {printable(line)}" for line in pasted]
+    pasted = (remedy.value or "").splitlines()
+    return lines + [f"    {printable(line)}" for line in (remedy.text, *pasted)]

@@ -143,10 +143,14 @@ class _Page:
             yield from self.remedy(remedy)
 
     def remedy(self, remedy: Remedy) -> Iterator[Line]:
-        yield from self.prose(printable(homeless(remedy.text, self.report)), 4, lead=self.arrow)
-        for line in (remedy.value or "").splitlines():
-            export = "export " if remedy.kind == "variable" and not line.startswith("export ") else ""
-            yield [("      ", ""), (export + printable(line), PASTE)]
+        values = [printable(line) for line in (remedy.value or "").splitlines()]
+        if remedy.kind == "variable":
+            values = [line if line.startswith("export ") else f"export {line}" for line in values]
+        text = printable(homeless(remedy.text, self.report))
+        if values and text.endswith(f"`{values[0]}`"):
+            text = text.removesuffix(f"`{values[0]}`").rstrip() + ":"
+        yield from self.prose(text, 4, lead=self.arrow)
+        yield from ([("      ", ""), (value, PASTE)] for value in values)
 
     def healthy(self) -> Iterator[Line]:
         """One line for each healthy thing the user owns, scripts as a count."""

@@ -83,6 +83,6 @@ def test_json_is_the_contract(sick: Report) -> None:
     assert first["remedy"] == {
         "kind": "edit",
         "text": "rewrite the file so that it runs on every release",
-        "value": None,
+        "value": "doctor fix .",
         "safe": True,
     }
