@@ -41,7 +41,9 @@ import torch, transformers
 transformers.logging.set_verbosity_error()
 ids, found = torch.arange(3, 27).reshape(2, 12), []
 for remote in (True, False):
-    model = transformers.AutoModelForCausalLM.from_pretrained("{REPOSITORY}", trust_remote_code=remote).eval()
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        "{REPOSITORY}", trust_remote_code=remote, attn_implementation="eager"
+    ).eval()
     assert model.__module__.startswith("transformers_modules.") == remote, model.__module__
     with torch.no_grad():
         found.append(model(ids).logits)
