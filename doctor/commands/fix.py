@@ -29,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
 
     unsafe = chosen_ids(options.unsafe, (entry.id for entry in index.entries()), "--unsafe", "patch")
     report = examine(options)
-    todo = plan(report.diagnosis, report.facts, unsafe)
+    with terminal.stderr().status("Writing the plan"):
+        todo = plan(report.diagnosis, report.facts, unsafe)
     if options.diff:
         terminal.diff(todo.diff(), terminal.stdout())
         return int(report.failed)
@@ -38,18 +39,18 @@ def run(options: argparse.Namespace) -> int:
     show(todo, report, console, diff=options.verbose or not options.yes)
     if not todo.edits:
         return _remains(options, report, console)
-    if not options.yes and not _agreed(console):
+    if not options.yes and not _agreed(f"Rewrite {count(len(todo.edits), 'file')}?", console):
         return 1
     return _apply(todo, options, report, console)
 
 
-def _agreed(console: Console) -> bool:
+def _agreed(question: str, console: Console) -> bool:
     """Whether the user says yes; without a terminal nobody can."""
     if not (sys.stdin and sys.stdin.isatty() and console.is_terminal):
         sys.stderr.write("doctor: nothing was changed, for there is no terminal to ask on: pass --yes to apply\n")
         return False
     try:
-        answer = console.input("Apply these edits? \\[y/N] ")
+        answer = console.input(f"[bold]{question}[/] \\[y/N] ")
     except EOFError:
         answer = ""
     if answer.strip().lower() in ("y", "yes"):

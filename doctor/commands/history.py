@@ -21,5 +21,5 @@ def run(_: argparse.Namespace) -> int:
         note = f" ({each.note})" if each.note else ""
         sys.stdout.write(f"{each.id}  {each.time}  {count(len(each.entries), 'file')}  {printable(state + note)}\n")
         for entry in each.entries:
-            sys.stdout.write(f"    {printable(entry.path)}  {', '.join(entry.patches)}\n")
+            sys.stdout.write(f"    {printable(entry.path)}  {count(len(entry.patches), 'patch', 'patches')}\n")
     return 0

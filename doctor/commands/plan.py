@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def show(plan: Plan, report: Report, console: Console, diff: bool) -> None:
-    """Print what would be rewritten, what the user has to run or set, and what is left as it is."""
+    """Print the diff, then what would be rewritten, what the user has to run or set, and what is left as it is."""
+    if diff and plan.edits:
+        terminal.diff(plan.diff(), console)
+        terminal.line(console)
     if plan.edits:
         terminal.line(console, (f"{count(len(plan.edits), 'file')} to rewrite", "bold"))
     for edit in plan.edits:
         _edit(edit, report, console)
     for note in dict.fromkeys(edit.note for edit in plan.edits if edit.note):
         _prose(f"Note: {note}", "  ", "dim", console)
-    if diff and plan.edits:
-        terminal.line(console)
-        terminal.diff(plan.diff(), console)
     exports = [f"export {name}={shlex.quote(value)}" for name, value in plan.variables.items()]
     for title, lines in (("To set", exports), ("To run", plan.commands), ("To configure", plan.config)):
         if lines:
