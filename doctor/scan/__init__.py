@@ -8,14 +8,10 @@ from dataclasses import dataclass, field
 from os.path import abspath, expanduser, isdir, isfile, join
 
 from doctor.model import Facts, Skip
-from doctor.scan import caches
+from doctor.scan import caches, interpreter, machine, packages, variables
 from doctor.scan.files import why
-from doctor.scan.interpreter import locate
-from doctor.scan.machine import machine
-from doctor.scan.packages import packages
 from doctor.scan.remote import link
 from doctor.scan.scripts import Reader
-from doctor.scan.variables import variables
 
 
 def _everything(kind: str) -> tuple[bytes, ...]:
@@ -45,8 +41,8 @@ def scan(request: Request) -> Facts:
     not there: an environment, a target, a model.
     """
     skipped: list[Skip] = []
-    python = locate(request.python, request.environment, request.directory, skipped)
-    installed, duplicates = packages(python, skipped)
+    python = interpreter.locate(request.python, request.environment, request.directory, skipped)
+    installed, duplicates = packages.read(python, skipped)
     transformers = installed.get("transformers")
     legacy = transformers is not None and transformers.version.startswith("4.")
     places = caches.locate(request.environment, request.directory, legacy)
@@ -56,8 +52,8 @@ def scan(request: Request) -> Facts:
         python=python,
         packages=installed,
         duplicates=duplicates,
-        machine=machine(request.environment, places.hub),
-        variables=variables(request.environment),
+        machine=machine.look(request.environment, places.hub),
+        variables=variables.read(request.environment),
         sources=sources,
         models=tuple(reader.models.values()),
         project=_names(request.directory, skipped),

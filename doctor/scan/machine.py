@@ -11,13 +11,18 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from os.path import dirname, exists, isdir, join
+from typing import TYPE_CHECKING
 
 from doctor.model import Gpu, Machine
 from doctor.scan.interpreter import on_path
 
+if TYPE_CHECKING:
+    import subprocess
+
 TIME_LIMIT = 5.0
 """Seconds that nvidia-smi may take."""
 QUERY = "name,memory.total,memory.free,driver_version,compute_cap"
+FORMAT = "--format=csv,noheader,nounits"
 MIB = 1024 * 1024
 
 _DRIVER = (
@@ -35,7 +40,7 @@ _DRIVER = (
 )
 
 
-def machine(environment: Mapping[str, str], folder: str, root: str = "/") -> Machine:
+def look(environment: Mapping[str, str], folder: str, root: str = "/") -> Machine:
     """What this machine has; `folder` is where models are downloaded to, `root` the root of the file system."""
     base = Machine(_system(), memory=_memory(root), disk_free=_disk(folder))
     notes: list[str] = []
@@ -100,15 +105,19 @@ def _text(value: str | bytes) -> str:
 
 
 def _smi(base: Machine, program: str, environment: Mapping[str, str], notes: list[str]) -> Machine | None:
-    # Drivers before 510 do not know compute_cap and refuse the whole query.
-    for fields in (QUERY, QUERY.rpartition(",")[0]):
-        query = _run([program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"], environment, notes)
-        if query is not None:
-            break
-    else:
+    query = _run([program, f"--query-gpu={QUERY}", FORMAT], environment, notes)
+    if query and query.returncode:
+        # Drivers before 510 do not know compute_cap and refuse the whole query.
+        query = _run([program, f"--query-gpu={QUERY.rpartition(',')[0]}", FORMAT], environment, notes)
+    if query is None:
         return None
-    summary = _run([program], environment, notes) or ""
-    return replace(parse_smi(query, summary, base), note="; ".join(notes) or None)
+    if query.returncode:
+        said = (query.stderr.strip() or query.stdout.strip()).partition("\n")[0]
+        notes.append(f"nvidia-smi: exit {query.returncode}: {said}")
+        return None
+    summary = _run([program], environment, notes)
+    found = parse_smi(query.stdout, summary.stdout if summary else "", base)
+    return replace(found, note="; ".join(notes) or None)
 
 
 def parse_smi(query: str, summary: str, base: Machine) -> Machine:
@@ -128,27 +137,25 @@ def _mebibytes(cell: str) -> int:
     return int(cell) * MIB if cell.isdigit() else 0
 
 
-def _run(command: list[str], environment: Mapping[str, str], notes: list[str]) -> str | None:
+def _run(
+    command: list[str], environment: Mapping[str, str], notes: list[str]
+) -> subprocess.CompletedProcess[str] | None:
     import subprocess
 
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command,
             capture_output=True,
-            timeout=TIME_LIMIT,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
             check=False,
+            encoding="utf-8",
+            env=dict(environment),
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=TIME_LIMIT,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         notes.append(f"nvidia-smi: {error}")
         return None
-    output = done.stdout.decode("utf-8", "replace")
-    if done.returncode:
-        said = (done.stderr.decode("utf-8", "replace") or output).strip().partition("\n")[0]
-        notes.append(f"nvidia-smi: exit {done.returncode}: {said}")
-        return None
-    return output
 
 
 def _amd(root: str) -> Iterator[Gpu]:

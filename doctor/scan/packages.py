@@ -12,7 +12,7 @@ from doctor.scan.files import Unreadable, read_bytes, read_object, why
 HEADER_LIMIT = 20_000_000
 
 
-def packages(python: Python, skipped: list[Skip]) -> tuple[dict[str, Package], dict[str, tuple[Package, ...]]]:
+def read(python: Python, skipped: list[Skip]) -> tuple[dict[str, Package], dict[str, tuple[Package, ...]]]:
     """Each distribution as it is imported, and those of which several versions are on the path, all copies."""
     copies: dict[str, list[Package]] = {}
     for folder in python.paths:
@@ -36,14 +36,11 @@ def _inside(path: str, folder: str) -> bool:
 
 def _distributions(folder: str, skipped: list[Skip]) -> Iterator[tuple[float, Package]]:
     """The distributions of one folder, each with the time of its installation."""
-    if folder.endswith(".egg"):
-        folder, names = folder, ["EGG-INFO"]
-    else:
-        try:
-            names = sorted(os.listdir(folder))
-        except OSError as error:
-            skipped.append(Skip(folder, why(error)))
-            return
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        skipped.append(Skip(folder, why(error)))
+        return
     for name in names:
         if not name.endswith((".dist-info", ".egg-info", "EGG-INFO")):
             continue
@@ -52,14 +49,14 @@ def _distributions(folder: str, skipped: list[Skip]) -> Iterator[tuple[float, Pa
             skipped.append(Skip(path, "is left over from an interrupted pip, which renames what it removes: delete it"))
             continue
         try:
-            yield os.stat(path).st_mtime, _distribution(path)
+            yield os.stat(path).st_mtime, _distribution(path, skipped)
         except Unreadable as error:
             skipped.append(Skip(path, str(error)))
         except OSError as error:
             skipped.append(Skip(path, why(error)))
 
 
-def _distribution(path: str) -> Package:
+def _distribution(path: str, skipped: list[Skip]) -> Package:
     new = path.endswith(".dist-info")
     file = path if isfile(path) else join(path, "METADATA" if new else "PKG-INFO")
     try:
@@ -71,8 +68,8 @@ def _distribution(path: str) -> Package:
     version = next(iter(header.get("version", ())), dashed.partition("-")[0])
     if not name or not version:
         raise Unreadable(f"{basename(file)} gives no name and version: the distribution was not counted")
-    requires = header.get("requires-dist", []) if new or path == file else _requires(join(path, "requires.txt"))
-    return Package(normalise(name), version, path, tuple(requires), _editable(path, new))
+    requires = header.get("requires-dist") or ([] if new or path == file else _requires(join(path, "requires.txt")))
+    return Package(normalise(name), version, path, tuple(requires), _editable(path, new, skipped))
 
 
 def _header(data: bytes) -> dict[str, list[str]]:
@@ -105,7 +102,7 @@ def _requires(path: str) -> list[str]:
     return lines
 
 
-def _editable(path: str, new: bool) -> str | None:
+def _editable(path: str, new: bool, skipped: list[Skip]) -> str | None:
     """The source folder of an editable install: pip's direct_url.json, or an egg-info that lies among the sources."""
     folder = os.path.dirname(path)
     if not new:
@@ -113,7 +110,11 @@ def _editable(path: str, new: bool) -> str | None:
     record = join(path, "direct_url.json")
     if not isfile(record):
         return None
-    origin = read_object(record)
+    try:
+        origin = read_object(record)
+    except Unreadable as error:
+        skipped.append(Skip(record, str(error)))
+        return None
     details, url = origin.get("dir_info"), origin.get("url")
     if not (isinstance(details, dict) and details.get("editable") and isinstance(url, str)):
         return None

@@ -9,6 +9,7 @@ from os.path import basename, dirname, isfile, join
 
 from doctor.model import ModelFacts, Source
 from doctor.scan.caches import Caches, Origin, neighbour, origin, plain, snapshot
+from doctor.scan.files import Unreadable, read_bytes
 from doctor.scan.model_folder import code_repositories
 from doctor.scan.scripts import Reader
 
@@ -35,9 +36,20 @@ def _linked(source: Source, models: Mapping[str, ModelFacts | None]) -> Source:
     model = models[place.root] if place else None
     if place is None or model is None:
         return source
+    if not place.local:
+        return replace(source, model=model.path)
     # A snapshot that was loaded by its path lies under its commit; the snapshot knows its repository.
-    repository = model.repository if place.local and model.repository else source.repository
-    return replace(source, model=model.path, repository=repository)
+    original = join(model.path, source.path.removeprefix(place.root + os.sep))
+    repository = model.repository or source.repository
+    return replace(source, model=model.path, repository=repository, imported=_same(source.path, original))
+
+
+def _same(copy: str, original: str) -> bool:
+    """Whether a copy is up to date: transformers does not import one that differs from its original."""
+    try:
+        return read_bytes(copy) == read_bytes(original)
+    except Unreadable:
+        return False
 
 
 def _model(reader: Reader, place: Origin, places: Caches, directory: str) -> ModelFacts | None:

@@ -63,10 +63,10 @@ _SECRETS = frozenset({"APIKEY", "CREDENTIAL", "CREDENTIALS", "KEY", "KEYS", "PAS
 _LOGIN = re.compile(r"//[^/@\s]+@")
 
 
-def variables(environment: Mapping[str, str]) -> dict[str, str]:
+def read(environment: Mapping[str, str]) -> dict[str, str]:
     """What the stack reads from an environment, by name.
 
-    >>> variables({"HF_TOKEN": "hf_abc", "HF_HOME": "/data", "TOKENIZERS_PARALLELISM": "false", "EDITOR": "vi"})
+    >>> read({"HF_TOKEN": "hf_abc", "HF_HOME": "/data", "TOKENIZERS_PARALLELISM": "false", "EDITOR": "vi"})
     {'HF_HOME': '/data', 'HF_TOKEN': '(set)', 'TOKENIZERS_PARALLELISM': 'false'}
     """
     read = sorted(name for name in environment if name in NAMES or name.startswith(PREFIXES))
