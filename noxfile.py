@@ -21,6 +21,8 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PYTHON = "3.11"
 RELEASES = {"4.47": "4.47.1", "4.57": "4.57.6", "5.0": "5.0.0", "5.3": "5.3.0", "5.latest": "5.23.0"}
 """The matrix: the name of each stack and its transformers release."""
+ORIGINS = ["4.41.2", "4.44.2", "4.47.1"]
+"""Releases whose own files are made into the remote code that every stack must run."""
 TRAINING = ["peft==0.21.2", "accelerate==1.15.0", "bitsandbytes==0.50.2", "datasets"]
 LIVE = ["torch", "transformers", "safetensors", "numpy", "peft", "accelerate"]
 EVERY_STACK = nox.parametrize("name", [nox.param(name, id=name) for name in RELEASES])
@@ -34,6 +36,23 @@ def install(session: nox.Session, *distributions: str, group: str = "test", stac
     """Install the checkout (editable), a dependency group and distributions, pinned by a stack's constraints."""
     pins = ["--no-compile", "-c", f"stacks/{stack}.txt"] if stack else []  # half the time goes into unused .pyc
     session.install(*pins, "-e", ".", *nox.project.dependency_groups(PROJECT, group), *distributions)
+
+
+def site(session: nox.Session, *wanted: str, name: str) -> str:
+    """A folder of distributions to put on PYTHONPATH, made once for all sessions."""
+    folder = session.cache_dir / "sites" / name
+    if not folder.exists():
+        unfinished = Path(f"{folder}.part")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        session.install("--no-compile", "--target", str(unfinished), *wanted)
+        unfinished.rename(folder)
+    return str(folder)
+
+
+def origins(session: nox.Session) -> list[str]:
+    """Options of the rescue table: the releases of origin, and where their repositories are kept."""
+    sites = [f"--origin={version}={site(session, f'transformers=={version}', name=version)}" for version in ORIGINS]
+    return [*sites, "--cases", str(session.cache_dir / "cases")]
 
 
 @nox.session(python=PYTHONS)
@@ -69,10 +88,22 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=PYTHON)
 @EVERY_STACK
 def stack(session: nox.Session, name: str) -> None:
-    """The live tests on one pinned release of transformers."""
+    """The live tests on one pinned release of transformers, and the rescue of old remote code there."""
     install(session, *LIVE, stack=name)
     session.run("python", "-m", "pip", "check")
     session.run("pytest", "-m", "live", *session.posargs)
+    session.run("python", "tests/rescue/table.py", *origins(session))
+
+
+@nox.session(python=PYTHON)
+def rescue(session: nox.Session) -> None:
+    """Old remote code of every origin on every release, by `doctor fix` and by `doctor run`, in one table."""
+    install(session, *LIVE, stack="5.latest")
+    targets = [
+        f"--target={version}={site(session, '-c', f'stacks/{name}.txt', 'transformers', name=f'stack-{name}')}"
+        for name, version in RELEASES.items()
+    ]
+    session.run("python", "tests/rescue/table.py", *origins(session), *targets, *session.posargs)
 
 
 @nox.session(python=PYTHON)
@@ -82,9 +113,7 @@ def bench(session: nox.Session) -> None:
     # As users have it: the import hook of an editable install alone costs a fifth of a start.
     shutil.rmtree("build", ignore_errors=True)
     session.install("--no-deps", "--force-reinstall", ".")
-    older = session.cache_dir / "transformers-4.47.1"
-    if not older.exists():
-        session.install("--no-deps", "--no-compile", "--target", str(older), "transformers==4.47.1")
+    older = Path(site(session, "transformers==4.47.1", name="4.47.1"))
     session.run("python", "tests/bench", "--older", str(older / "transformers"), *session.posargs)
 
 
