@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
 
     unsafe = chosen_ids(options.unsafe, (entry.id for entry in index.entries()), "--unsafe", "patch")
     report = examine(options)
-    with terminal.stderr().status("Writing the plan"):
+    with terminal.busy("Writing the plan"):
         todo = plan(report.diagnosis, report.facts, unsafe)
     if options.diff:
         terminal.diff(todo.diff(), terminal.stdout())

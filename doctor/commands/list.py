@@ -1,32 +1,39 @@
-"""`doctor list`: every check, patch and breakage."""
+"""`doctor list`: every check, breakage and patch."""
 
 from __future__ import annotations
 
 import argparse
 
-from doctor import index
+from doctor import breakages, index
 from doctor.commands.terminal import stdout
 from doctor.diagnose import checks
 
+STYLES = {"error": "red", "warning": "yellow", "hint": "cyan"}
+
 
 def run(_: argparse.Namespace) -> int:
-    """Print the table: id, kind, severity, family, title."""
+    """Print one table a kind on a terminal; elsewhere one line a unit, its fields apart by tabs."""
+    console = stdout()
+    if not console.is_terminal:
+        console.file.write("".join("\t".join(row) + "\n" for row in rows()))
+        return 0
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("id", "kind", "severity", "family", "title", box=None, pad_edge=False, header_style="bold")
-    for row in rows():
-        table.add_row(*(Text(cell) for cell in row))
-    console = stdout()
-    if console.is_terminal:
+    for kind in ("check", "breakage", "patch"):
+        table = Table(box=None, pad_edge=False, show_header=False, title_justify="left")
+        found = [row for row in rows() if row[1] == kind]
+        for name, _kind, severity, family, title in found:
+            told = (Text(severity, STYLES[severity]), Text(family, "dim")) if severity else ()
+            table.add_row(Text(name, "bold", no_wrap=True), *told, Text(title))
+        console.print(Text(f"\n{len(found)} {kind}{'es' if kind == 'patch' else 's'}", "bold underline"))
         console.print(table)
-    else:
-        console.file.write("".join("\t".join(row) + "\n" for row in rows()))
+    console.print(Text("\nThe page of one: doctor explain ID", "dim"))
     return 0
 
 
 def rows() -> list[tuple[str, str, str, str, str]]:
-    """The table's rows, in the order of checks, breakages, patches."""
-    asked = [(check.id, "check", check.severity.value, check.family, check.title) for check in checks()]
-    mended = [(entry.id, "patch", "", "", entry.title) for entry in index.entries()]
-    return asked + mended
+    """Id, kind, severity, family and title of everything."""
+    known = {check.id for check in breakages.load()}
+    asked = [(c.id, "breakage" if c.id in known else "check", c.severity.value, c.family, c.title) for c in checks()]
+    return [*asked, *((entry.id, "patch", "", "", entry.title) for entry in index.entries())]

@@ -32,9 +32,12 @@ def show(plan: Plan, report: Report, console: Console, diff: bool) -> None:
             terminal.line(console, (f"{title} (the doctor does not do this for you)", "bold"))
         for text in lines:
             terminal.line(console, "  ", (printable(text), "bold green"))
-    if plan.left:
+    # What no patch is for stands in the report already.
+    reported = {finding.message for finding in report.diagnosis.findings}
+    refused = [left for left in plan.left if left.reason not in reported]
+    if refused:
         terminal.line(console, ("Left as it is", "bold"))
-    for left in plan.left:
+    for left in refused:
         terminal.line(console, "  ", (short(left.path, report), "cyan"))
         _prose(homeless("; ".join(filter(None, (left.reason, left.remedy))), report), "    ", "", console)
 

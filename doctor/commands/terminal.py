@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import TextIO
 
 from rich.console import Console
@@ -27,6 +28,11 @@ def _console(file: TextIO) -> Console:
     return Console(file=file, highlight=False, emoji=False)
 
 
+def busy(what: str) -> AbstractContextManager[object]:
+    """Says what takes its time, on a terminal and while it lasts."""
+    return stderr().status(what) if sys.stderr.isatty() else nullcontext()
+
+
 def line(console: Console, *parts: str | tuple[str, str]) -> None:
     """One line, never wrapped or cut by us."""
     console.print(Text.assemble(*parts), soft_wrap=True)
@@ -37,6 +43,6 @@ def diff(text: str, console: Console) -> None:
     if not console.is_terminal:
         console.file.write(text)
         return
-    for row in text.split("\n"):
+    for row in text.removesuffix("\n").split("\n"):
         style = "bold" if row.startswith(("+++", "---")) else _COLOURS.get(row[:1], "")
         line(console, (printable(row.expandtabs(4)), style))

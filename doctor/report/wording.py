@@ -87,8 +87,10 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def tally(report: Report) -> str:
-    """`2 errors, 1 warning`; empty where nothing was found."""
-    return ", ".join(count(number, name) for name, number in report.summary.items() if number)
+    """`2 errors, 1 warning`; `no error or warning, 1 hint`; empty where nothing was found."""
+    found = [count(number, name) for name, number in report.summary.items() if number]
+    mild = report.summary["hint"] and len(found) == 1
+    return ", ".join(["no error or warning", *found] if mild else found)
 
 
 def examined(facts: Facts) -> str:
@@ -109,6 +111,7 @@ def examined(facts: Facts) -> str:
 def closing(report: Report) -> tuple[str, str]:
     """The last line: what was found, and the command that mends what can be mended (empty where nothing can)."""
     found = tally(report)
+    found = found[:1].upper() + found[1:]
     if not found:
         return f"Nothing to mend. Examined: {examined(report.facts)}.", ""
     fixable, total = len(report.fixable), len(report.diagnosis.findings)
