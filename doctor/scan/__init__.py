@@ -61,6 +61,7 @@ def scan(request: Request) -> Facts:
         skipped=tuple(dict.fromkeys(skipped)),
         modules_cache=places.modules,
         hub_cache=places.hub,
+        targets=tuple(_absolute(target, request.directory) for target in request.targets),
     )
 
 
@@ -69,7 +70,7 @@ def _read(request: Request, places: caches.Caches, skipped: list[Skip]) -> Reade
     if request.model is not None:
         reader.folder(_model(request.model, request.directory, places), headers=True)
     for target in request.targets:
-        path = abspath(join(request.directory, expanduser(target)))
+        path = _absolute(target, request.directory)
         if not os.path.lexists(path):
             raise ValueError(f"{path} does not exist: give a file or a folder that does")
         reader.target(path)
@@ -80,8 +81,12 @@ def _read(request: Request, places: caches.Caches, skipped: list[Skip]) -> Reade
     return reader
 
 
+def _absolute(path: str, directory: str) -> str:
+    return abspath(join(directory, expanduser(path)))
+
+
 def _model(name: str, directory: str, places: caches.Caches) -> str:
-    path = abspath(join(directory, expanduser(name)))
+    path = _absolute(name, directory)
     if isdir(path):
         if not isfile(join(path, "config.json")):
             raise ValueError(f"{path} holds no config.json: give the folder of a model")

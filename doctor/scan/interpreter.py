@@ -131,14 +131,21 @@ def _virtual(path: str, executable: str, environment: Mapping[str, str]) -> Pyth
     version = written[0] if written else _version(path, executable)
     paths = _sites(path, version)
     if settings.get("include-system-site-packages", "").lower() == "true" and settings.get("home"):
-        base = settings["home"]
-        base = base if _libraries(base) else dirname(base)
+        base = _base(settings["home"])
         paths += [*_user(version, environment), *_sites(base, version)]
     return Python(executable, version, path, "uv" if "uv" in settings else "venv", tuple(paths))
 
 
 def _lines(path: str) -> list[str]:
     return read_bytes(path).decode("utf-8", "replace").splitlines()
+
+
+def _base(folder: str) -> str:
+    """The installation that a virtual environment was made from, by its folder of executables."""
+    if isfile(join(dirname(folder), "pyvenv.cfg")):
+        # Python 3.10 notes the environment it was run from; what that one links to is the installation.
+        folder = dirname(realpath(join(folder, "python")))
+    return folder if _libraries(folder) else dirname(folder)
 
 
 def _settings(path: str) -> dict[str, str]:
@@ -222,7 +229,7 @@ def _user(version: str, environment: Mapping[str, str]) -> list[str]:
 
 def _with_links(python: Python, skipped: list[Skip], first: Sequence[str] = ()) -> Python:
     """The interpreter with every folder it imports from: PYTHONPATH, its site folders, what their .pth files add."""
-    if python.executable and not exists(python.executable):
+    if python.executable and _gone(python.executable):
         target = realpath(python.executable)
         skipped.append(Skip(python.executable, f"links to {target}, which is gone: make the environment anew"))
     paths: dict[str, str] = {}
@@ -230,6 +237,16 @@ def _with_links(python: Python, skipped: list[Skip], first: Sequence[str] = ()) 
         for path in [folder, *(() if folder in first else _links(folder, skipped))]:
             paths.setdefault(realpath(path), abspath(path))
     return Python(python.executable, python.version, python.prefix, python.kind, tuple(paths.values()))
+
+
+def _gone(path: str) -> bool:
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _links(folder: str, skipped: list[Skip]) -> Iterator[str]:

@@ -129,6 +129,16 @@ def test_an_environment_that_sees_its_base(place: Any) -> None:
     assert find(place, "venv", HOME=home, PYTHONNOUSERSITE="1").paths == (str(site), str(base))
 
 
+def test_an_environment_made_from_an_environment(place: Any) -> None:
+    base = place.prefix("base")
+    between = place.venv("between")
+    (place.root / "between/bin/python").unlink()
+    (place.root / "between/bin/python").symlink_to(place.root / "base/bin/python")
+    site = place.venv(system_site="true", home=str(place.root / "between/bin"))
+    assert find(place, "venv").paths == (str(site), str(base))
+    assert between.is_dir()
+
+
 def test_the_active_environment_is_the_default(place: Any) -> None:
     place.venv()
     place.prefix("conda")
