@@ -1,10 +1,10 @@
 """`prepare_inputs_for_generation` is written for what `generate` handed over in transformers 4.
 
-transformers 5 drops an attention mask of ones and hands None (`'NoneType' object has no attribute 'shape'`), hands no
-`cache_position`, and hands the positions of the whole sequence, which an override of 4.x passes on beside the one new
-token: wrong positions, without an error.  From 4.56 on it also hands a cache that forgets what is outside the sliding
-window, while such files make their own masks for everything.  The decorator gives the override what it was written
-for and trims the positions that come out.
+transformers 5 drops an attention mask of ones and hands None (`'NoneType' object has no attribute 'shape'`), hands the
+whole sequence's `cache_position` (5.2, 5.3) or none (5.4), and the whole sequence's positions, which an override of
+4.x passes on beside the one new token: wrong positions, without an error.  From 4.56 on it also hands a cache that
+forgets what is outside the sliding window, while such files mask for a cache that keeps everything.  The decorator
+gives the override what it was written for and trims the positions that come out.
 
 Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
 """
@@ -38,19 +38,22 @@ def _doctor_generation_inputs(prepare):
 
     @functools.wraps(prepare)
     def prepared(self, input_ids, *args, **kwargs):
-        cache, embeds = kwargs.get("past_key_values"), kwargs.get("inputs_embeds")
+        kwargs.update(zip(list(wanted)[2:], args))
+        cache, embeds, step = map(kwargs.get, ("past_key_values", "inputs_embeds", "next_sequence_length"))
         past = cache.get_seq_length() if hasattr(cache, "get_seq_length") else 0
         if past == 0 and any(getattr(layer, "is_sliding", False) for layer in getattr(cache, "layers", ())):
             if type(cache).__name__ == "DynamicCache":  # the file masks for a cache that keeps everything
-                cache = kwargs["past_key_values"] = type(cache)()
-        new = kwargs.get("next_sequence_length") or (input_ids if embeds is None or past else embeds).shape[1]
-        if "attention_mask" in wanted and not args and kwargs.get("attention_mask") is None:
+                kwargs["past_key_values"] = type(cache)()
+        new = step or (input_ids if embeds is None or past else embeds).shape[1]
+        if "attention_mask" in wanted and kwargs.get("attention_mask") is None:
             kwargs["attention_mask"] = input_ids.new_ones((input_ids.shape[0], past + new))
-        if "cache_position" in wanted and not args and kwargs.get("cache_position") is None:
+        if "cache_position" in wanted and kwargs.get("cache_position") is None:
             kwargs["cache_position"] = torch.arange(past, past + new, device=input_ids.device)
+        elif "cache_position" in wanted and step:  # 5.2 and 5.3 hand the whole sequence's
+            kwargs["cache_position"] = kwargs["cache_position"][-step:]
         if not takes_all:
             kwargs = {name: value for name, value in kwargs.items() if name in wanted}
-        inputs = prepare(self, input_ids, *args, **kwargs)
+        inputs = prepare(self, input_ids, **kwargs)
         for name in ("next_sequence_length", "is_first_iteration"):
             inputs.pop(name, None)
         ids = inputs.get("input_ids") if inputs.get("inputs_embeds") is None else inputs["inputs_embeds"]
