@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,7 +45,8 @@ def _print(report: Report) -> None:
         text.show(report, stdout())
     else:
         unicode = "utf" in (sys.stdout.encoding or "").lower()
-        sys.stdout.write(text.render(report, shutil.get_terminal_size().columns, unicode))
+        columns = os.environ.get("COLUMNS", "")
+        sys.stdout.write(text.render(report, int(columns) if columns.isdecimal() else 80, unicode))
 
 
 def examine(options: argparse.Namespace) -> Report:

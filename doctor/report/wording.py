@@ -117,7 +117,8 @@ def closing(report: Report) -> tuple[str, str]:
     fixable, total = len(report.fixable), len(report.diagnosis.findings)
     if not fixable:
         return f"{found}.", ""
-    which = "it" if total == 1 else f"all {total}" if fixable == total else f"the {fixable} fixable"
+    all_of_them = {1: "it", 2: "both"}.get(total, f"all {total}")
+    which = all_of_them if fixable == total else f"the {fixable} fixable"
     return f"{found}. Mend {which}:", report.fix
 
 
