@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from doctor.code import Code
-from doctor.index import mender
+from doctor.index import entries, mender
 from doctor.model import Check, Facts, Finding, Location, Package, Remedy, Severity, Skip, Source, complete, normalise
+from doctor.remote import Layout
 
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 CRASHED = "check-crashed"
@@ -42,9 +43,15 @@ def checks() -> tuple[Check, ...]:
 
 
 def needles(kind: str) -> tuple[bytes, ...]:
-    """The byte strings one of which a file of this kind must hold to be read by any check."""
+    """The byte strings one of which a file of this kind must hold to be read by any check.
+
+    Remote code is also read where only a patch matches: the files of one repository are rewritten together.
+    """
     readers = [check for check in checks() if check.read and kind in check.kinds]
-    return tuple(sorted({needle for check in readers for needle in check.needles}))
+    wanted = {needle for check in readers for needle in check.needles}
+    if kind == "remote-code":
+        wanted |= {needle.encode() for entry in entries() for needle in entry.needles}
+    return tuple(sorted(wanted))
 
 
 def diagnose(
@@ -62,8 +69,9 @@ def diagnose(
             except Exception as error:
                 findings.append(_crash(check, error))
     readers = [check for check in chosen if check.read is not None]
+    layout = Layout(facts)
     for source in facts.sources:
-        if source.text is not None and readers:
+        if source.text is not None and readers and not layout.superseded(source):
             findings += _read(source, readers, facts, skipped)
     findings = [replace(f, patch=f.patch or mender(f.construct or f.id)) for f in findings]
     ranks = list(Severity)
@@ -78,7 +86,7 @@ def _place(where: Location | None) -> tuple[str, int, int, int]:
 def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[Skip]) -> Iterator[Finding]:
     assert source.text is not None
     data = source.text.encode("utf-8", "surrogatepass")
-    wanted = [c for c in readers if source.kind in c.kinds and any(needle in data for needle in c.needles)]
+    wanted = [check for check in readers if source.kind in check.kinds and _worth_reading(check, data)]
     if not wanted:
         return
     code = Code(source)
@@ -99,6 +107,10 @@ def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[
             off = code.ignored(finding.where.line) if finding.where else None
             if off is None or (off and finding.id not in off):
                 yield finding
+
+
+def _worth_reading(check: Check, data: bytes) -> bool:
+    return any(needle in data for needle in check.needles) and (check.confirm is None or bool(check.confirm(data)))
 
 
 def _crash(check: Check, error: Exception, where: Location | None = None) -> Finding:

@@ -200,6 +200,8 @@ class Facts:
     """Where transformers puts, and imports, remote code (`HF_MODULES_CACHE`)."""
     hub_cache: str = ""
     """Where huggingface-hub keeps snapshots and blobs (`HF_HUB_CACHE`)."""
+    targets: tuple[str, ...] = ()
+    """The files and folders that were asked for; none: the caches."""
     against: str | None = None
     """The release judged instead of the installed one, e.g. `transformers==5.23.0`."""
 
@@ -268,6 +270,8 @@ class Check:
     read: Callable[[Code, Facts], Iterable[Finding]] | None = None
     needles: tuple[bytes, ...] = ()
     """A file is read only if it holds one of these."""
+    confirm: Callable[[bytes], object] | None = None
+    """A second look at the bytes, dearer than the needles and cheaper than parsing; a false answer ends it."""
     kinds: tuple[str, ...] = ("remote-code", "script", "notebook")
     passes: Sequence[Facts] = ()
     fails: Sequence[Facts] = ()
@@ -301,10 +305,11 @@ def source_check(
     passes: Sequence[Facts],
     fails: Sequence[Facts],
     kinds: Sequence[str] = ("remote-code", "script", "notebook"),
+    confirm: Callable[[bytes], object] | None = None,
 ) -> Callable[[Callable[[Code, Facts], Iterator[Finding]]], Check]:
     """Make a check of one source file out of a function of its Code and the Facts.
 
-    It is called only for files of these kinds whose bytes hold one of the needles.
+    It is called only for files of these kinds whose bytes hold one of the needles, and pass `confirm` if given.
     """
     return lambda function: _register(
         function,
@@ -313,6 +318,7 @@ def source_check(
         read=function,
         needles=tuple(needles),
         kinds=tuple(kinds),
+        confirm=confirm,
         passes=passes,
         fails=fails,
     )

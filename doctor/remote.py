@@ -6,8 +6,8 @@ Measured on 4.47.1, 4.57.6, 5.0.0, 5.3.0 and 5.23.0 (`dynamic_module_utils.get_c
   is there is never compared with the snapshot again; one that is missing is copied from it.
 - From 4.57 on the folder is spelled as a Python name (`Phi-3` is `Phi_hyphen_3`), so that the first load after an
   upgrade makes a fresh copy.
-- The copies of a repository without an owner are compared with the snapshot at every load before 5.4, and a
-  snapshot that is loaded by its path is a local model folder to transformers.
+- The copies of a repository without an owner are compared with the snapshot at every load (up to 5.3 at least),
+  and a snapshot that is loaded by its path is a local model folder to transformers.
 - A local model folder is copied to `transformers_modules/NAME/` (newer releases: `NAME/DIGEST/`) whenever the two
   differ.
 """
@@ -74,22 +74,25 @@ class Layout:
         return Revision(found["name"], found["commit"], found["file"]) if found else None
 
     def copies(self, of: Revision) -> tuple[PurePath, ...]:
-        """The copy the judged release imports first, then the one that newer releases import."""
+        """The copy that the judged release imports, then the one that newer releases import."""
         names = dict.fromkeys((*((of.repository,) if self._verbatim else ()), spelled(of.repository)))
         return tuple(self.cache / MODULES / name / of.commit / of.file for name in names)
 
-    def stands_alone(self, of: Revision) -> bool:
-        """Whether a snapshot is what transformers compares its copies with, or has no known cache to be copied to."""
-        return not self.facts.modules_cache or "/" not in of.repository or of.commit in self._loaded_by_path
+    def stands_alone(self, path: str, of: Revision) -> bool:
+        """Whether a snapshot is loaded by its path (a target is taken so), or copies are compared with it."""
+        targets = (PurePath(target) for target in self.facts.targets if in_snapshot(f"{target}/x"))
+        by_path = of.commit in self._loaded_by_path or any(PurePath(path).is_relative_to(target) for target in targets)
+        return by_path or "/" not in of.repository or not self.facts.modules_cache
 
     def superseded(self, source: Source) -> bool:
         """Whether a snapshot's file is not read any more, for the judged release has its copy."""
         of = in_snapshot(source.path) if source.kind == "remote-code" and not source.imported else None
-        return of is not None and not self.stands_alone(of) and str(self.copies(of)[0]) in self.sources
+        return of is not None and not self.stands_alone(source.path, of) and str(self.copies(of)[0]) in self.sources
 
     @cached_property
     def _verbatim(self) -> bool:
-        return within("transformers<4.57", self.facts.transformers)
+        named = re.findall(r"transformers\s*==\s*([\w.]+)", self.facts.against or "")
+        return any(within("transformers<4.57", version) for version in named or [self.facts.transformers])
 
     @cached_property
     def _loaded_by_path(self) -> frozenset[str]:

@@ -12,12 +12,13 @@ MODULES = "/h/modules/transformers_modules"
 SNAPSHOT = f"/h/hub/models--acme--x-1.5/snapshots/{COMMIT}/sub/modeling_x.py"
 
 
-def superseded(version: str, *others: str, snapshot: str = SNAPSHOT) -> bool:
+def superseded(version: str, *others: str, snapshot: str = SNAPSHOT, targets: tuple[str, ...] = ()) -> bool:
     here = Source(snapshot, "remote-code", "text", imported=False)
     facts = Facts(
         packages={"transformers": Package("transformers", version)},
         sources=(here, *(Source(path, "remote-code", "text") for path in others)),
         modules_cache="/h/modules",
+        targets=targets,
     )
     return Layout(facts).superseded(here)
 
@@ -68,3 +69,25 @@ def test_a_snapshot_is_superseded_by_the_copy_of_the_judged_release(
 def test_a_repository_without_an_owner_is_not_superseded() -> None:
     snapshot = f"/h/hub/models--solo/snapshots/{COMMIT}/modeling_x.py"
     assert not superseded("5.23.0", f"{MODULES}/solo/{COMMIT}/modeling_x.py", snapshot=snapshot)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [("/h", True), ("/h/hub", True), (SNAPSHOT, False), (SNAPSHOT.removesuffix("/sub/modeling_x.py"), False)],
+)
+def test_a_snapshot_that_is_a_target_is_loaded_by_its_path(target: str, expected: bool) -> None:
+    assert superseded("5.23.0", NEW, targets=(target,)) is expected
+
+
+@pytest.mark.parametrize(
+    ("against", "expected"),
+    [
+        (None, [NEW]),
+        ("transformers==5.3.0", [NEW]),
+        ("transformers==4.47.1", [OLD, NEW]),
+        ("transformers==5.3.0, transformers==4.47.1", [OLD, NEW]),
+    ],
+)
+def test_the_copies_are_those_of_the_judged_release_and_newer_ones(against: str | None, expected: list[str]) -> None:
+    layout = Layout(Facts(modules_cache="/h/modules", against=against))
+    assert [str(path) for path in layout.copies(Revision("acme/x-1.5", COMMIT, "sub/modeling_x.py"))] == expected

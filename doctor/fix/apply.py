@@ -11,6 +11,7 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def apply(plan: Plan, journal: Journal, command: Sequence[str] = ()) -> Run:
             made=_missing(tasks),
         )
         applied, failed = _write(run, tasks)
-        run = journal.save(replace(run, state="done" if applied or run.made else "undone", entries=tuple(applied)))
+        run = replace(run, state="done" if applied or run.made else "undone", entries=tuple(applied))
+        with suppress(OSError):  # A disk that is full by now: the next fix or undo works out the same from the digests.
+            journal.save(run)
         return replace(run, left=(*left, *failed))
 
 
@@ -58,29 +61,25 @@ def _tasks(plan: Plan) -> tuple[list[_Task], list[Left]]:
     for edit in plan.edits:
         try:
             task = _checked(edit)
-        except OSError as error:
-            left.append(Left(edit.path, f"cannot be read: {error.strerror or error}", UNTOUCHED))
+        except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError before Python 3.13
+            reason = getattr(error, "strerror", None) or error
+            left.append(Left(edit.path, f"cannot be read: {reason}", UNTOUCHED))
             continue
         if isinstance(task, Left):
             left.append(task)
-        else:
+        elif task is not None:
             tasks.setdefault(task.entry.path, task)
     return list(tasks.values()), left
 
 
-def _checked(edit: Edit) -> _Task | Left:
-    """The edit as a task, where the file is still what the plan was made from."""
+def _checked(edit: Edit) -> _Task | Left | None:
+    """The edit as a task where the file is still what the plan was made from, None where it is done already."""
     path = Path(edit.path)
     after = hashlib.sha256(edit.data).hexdigest()
-    if edit.digest is None:
-        if os.path.lexists(path):
-            return Left(edit.path, "was to be created, but is there since the plan was made", ANEW)
-        real = path.parent.resolve() / path.name
-        return (
-            Left(edit.path, "lies in the hub's blobs", ANEW)
-            if in_blobs(real)
-            else _Task(edit, Entry(str(real), None, after, edit.patches), None)
-        )
+    if edit.digest is None and not os.path.lexists(path):
+        return _Task(edit, Entry(str(path.parent.resolve() / path.name), None, after, edit.patches), None)
+    # A copy to be created that was not scanned, but is there, is the same edit if it is what it would be made from.
+    expected = edit.digest or hashlib.sha256(edit.before.encode(edit.encoding)).hexdigest()
     real = path.resolve()
     link = str(path.readlink()) if edit.link and path.is_symlink() else None
     if link is not None:
@@ -89,8 +88,10 @@ def _checked(edit: Edit) -> _Task | Left:
         return Left(edit.path, f"links into the hub's blobs ({real}) since the plan was made", ANEW)
     original = path.read_bytes()
     found = hashlib.sha256(original).hexdigest()
-    if found != edit.digest:
-        return Left(edit.path, f"changed since the plan was made (digest {edit.digest[:12]}, now {found[:12]})", ANEW)
+    if found == after and edit.digest is None:
+        return None
+    if found != expected:
+        return Left(edit.path, f"is not the file the plan was made from (now {found[:12]}, then {expected[:12]})", ANEW)
     mode = stat.S_IMODE(path.stat().st_mode)
     return _Task(edit, Entry(str(real), found, after, edit.patches, mode, link), original)
 

@@ -3,8 +3,8 @@
 - A hub repository is patched in the modules cache: the copy there holds until the repository gets a new commit.
   Where there is no copy yet, a patched one is laid down with the packages around it, and so is the spelling of the
   name that releases from 4.57 on will look for.
-- The snapshot itself is the place where transformers compares its copies with it.  Its link into the blobs then
-  becomes a patched file; the blob stays as it is.
+- A snapshot is the place itself, together with its copies, where transformers compares the two or loads it by its
+  path (as the target of a fix suggests).  Its link into the blobs then becomes a patched file; the blob stays.
 - A local model folder is the place itself; patching its copy alone is lost at the next load.
 """
 
@@ -60,7 +60,7 @@ class Places:
 
     def _of_snapshot(self, source: Source, of: Revision) -> tuple[Place, ...]:
         copies = self._missing(of, of.repository) if "/" in of.repository and self.layout.facts.modules_cache else ()
-        if not self.layout.stands_alone(of):
+        if not self.layout.stands_alone(source.path, of):
             return copies
         return (Place(source.path, link=bool(source.blob), note=_again(of.repository)), *copies)
 

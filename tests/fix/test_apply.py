@@ -65,7 +65,7 @@ def test_a_file_that_changed_since_the_plan_is_left(tmp_path: Path, journal: Jou
     run = apply(plan, journal)
     assert (changed.read_text(), same.read_text()) == ("mine", "new")
     (left,) = run.left
-    assert "changed since the plan was made" in left.reason
+    assert "is not the file the plan was made from" in left.reason
     assert left.remedy == "run `doctor fix` again"
 
 
@@ -157,14 +157,18 @@ def test_undo_keeps_packages_that_others_moved_into(tmp_path: Path, journal: Jou
     assert names(path.parent) == ["__init__.py", "configuration_x.py"]
 
 
-def test_a_copy_that_came_since_the_plan_is_left(tmp_path: Path, journal: Journal) -> None:
+@pytest.mark.parametrize(("there", "then"), [("theirs", "theirs"), ("old", "new"), ("new", "new")])
+def test_a_copy_that_is_there_after_all(tmp_path: Path, journal: Journal, there: str, then: str) -> None:
     path = tmp_path / "modules" / "modeling_x.py"
     plan = creation(path, path.parent)
     path.parent.mkdir()
-    path.write_text("theirs")
+    path.write_text(there)
     run = apply(plan, journal)
-    assert path.read_text() == "theirs"
-    assert "is there since the plan was made" in run.left[0].reason
+    assert path.read_text() == then
+    assert [left.remedy for left in run.left] == (["run `doctor fix` again"] if there == "theirs" else [])
+    if run.id:
+        journal.undo()
+        assert path.read_text() == there
 
 
 def test_the_other_name_of_a_hard_link_keeps_the_old_text(tmp_path: Path, journal: Journal, plan_of: PlanOf) -> None:

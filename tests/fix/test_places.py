@@ -87,6 +87,14 @@ def test_a_snapshot_that_was_loaded_by_its_path_is_patched_itself(name: str) -> 
     assert paths(places("5.23.0", copy, snapshot)) == [f"{MODULES}/{name}/modeling_x.py"]
 
 
+def test_a_snapshot_that_is_a_target_is_patched_with_its_copies() -> None:
+    snapshot = source(f"{SNAPSHOT}/modeling_x.py", blob="/h/hub/b", imported=False)
+    facts = Facts(sources=(snapshot,), modules_cache=CACHE, targets=(SNAPSHOT,))
+    found = Places(facts).of(snapshot)
+    assert not isinstance(found, Left)
+    assert [(place.link, place.create) for place in found] == [(True, False), (False, True)]
+
+
 def test_a_copy_of_a_folder_is_patched_together_with_the_folder() -> None:
     copy = source(f"{MODULES}/tiny/modeling_x.py")
     folder = source("/models/tiny/modeling_x.py", imported=False)
