@@ -13,6 +13,12 @@ from typing import TypeVar
 from doctor.model import Location, Source
 
 Node = TypeVar("Node", bound=ast.AST)
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+OURS = "_doctor_"
+"""How the names begin of what a patch puts into a file; checks do not look inside."""
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_VERSION_TEST = re.compile(r"version|TYPE_CHECKING|greater_or_equal", re.IGNORECASE)
+_LEAVES = (ast.expr_context, ast.operator, ast.boolop, ast.unaryop, ast.cmpop)
 _IGNORE = re.compile(r"#\s*doctor:\s*ignore(?:\[([\w\-, ]*)\])?")
 
 
@@ -36,21 +42,29 @@ class Code:
     @cached_property
     def _by_type(self) -> dict[type[ast.AST], list[ast.AST]]:
         by_type: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
-        self._parents: dict[ast.AST, ast.AST] = {}
-        stack: list[ast.AST] = [self.tree]
-        while stack:
-            node = stack.pop()
+        parents: dict[ast.AST, ast.AST] = {}
+        queue: list[ast.AST] = [self.tree]
+        for node in queue:  # grows while it is walked
             by_type[type(node)].append(node)
-            for child in ast.iter_child_nodes(node):
-                self._parents[child] = node
-                stack.append(child)
-        for nodes in by_type.values():
-            nodes.sort(key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)))
+            for name in node._fields:
+                value = getattr(node, name, None)
+                if isinstance(value, list):
+                    children = [item for item in value if isinstance(item, ast.AST)]
+                elif isinstance(value, ast.AST) and not isinstance(value, _LEAVES):
+                    children = [value]
+                else:
+                    continue
+                queue += children
+                for child in children:
+                    parents[child] = node
+        self._parents = parents
         return by_type
 
     def nodes(self, kind: type[Node]) -> list[Node]:
         """Every node of one type, in the order of the file."""
-        return self._by_type.get(kind, [])  # type: ignore[return-value]
+        found: list[Node] = self._by_type.get(kind, [])  # type: ignore[assignment]
+        found.sort(key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)))
+        return found
 
     def parents(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes around one, innermost first."""
@@ -59,18 +73,54 @@ class Code:
             node = self._parents[node]
             yield node
 
+    def function(self, node: ast.AST) -> Function | None:
+        """The innermost function around a node."""
+        return next((p for p in self.parents(node) if isinstance(p, Function)), None)
+
+    def class_of(self, node: ast.AST) -> ast.ClassDef | None:
+        """The innermost class around a node."""
+        return next((p for p in self.parents(node) if isinstance(p, ast.ClassDef)), None)
+
     def location(self, node: ast.AST) -> Location:
-        """Where a node begins."""
-        return Location(self.source.path, getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1)
+        """Where a node begins; the column counts characters, as editors do."""
+        line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        text = self._lines[line - 1] if line <= len(self._lines) else ""
+        column = len(text.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "ignore"))
+        return Location(self.source.path, line, column + 1)
+
+    def ours(self, node: ast.AST) -> bool:
+        """Whether a node is inside something that a patch put into the file."""
+        names = (getattr(p, "name", "") for p in (node, *self.parents(node)) if isinstance(p, Function | ast.ClassDef))
+        return any(name.startswith(OURS) for name in names)
 
     def guarded(self, node: ast.AST, *exceptions: str) -> bool:
         """Whether a node stands in a `try` body that catches one of these exceptions (or everything)."""
+        child = node
         for parent in self.parents(node):
-            if isinstance(parent, ast.Try) and any(node is n or node in ast.walk(n) for n in parent.body):
+            if isinstance(parent, ast.Try) and child in parent.body:
                 for handler in parent.handlers:
                     caught = ast.unparse(handler.type) if handler.type else "BaseException"
                     if any(name in caught for name in (*exceptions, "Exception")):
                         return True
+            child = parent
+        return False
+
+    def tested(self, node: ast.AST, name: str = "") -> bool:
+        """Whether a node stands under a test of the release, or of `hasattr(..., name)`.
+
+        The `else` of such a test, and what follows the test behind `and`, count as well.
+        """
+        child = node
+        for parent in self.parents(node):
+            tests: list[ast.expr] = []
+            if isinstance(parent, ast.If | ast.IfExp | ast.While) and child is not parent.test:
+                tests = [parent.test]
+            elif isinstance(parent, ast.BoolOp) and child in parent.values:
+                tests = parent.values[: parent.values.index(child)]
+            for text in map(ast.unparse, tests):
+                if _VERSION_TEST.search(text) or (name and "attr(" in text and repr(name) in text):
+                    return True
+            child = parent
         return False
 
     @cached_property
@@ -106,4 +156,4 @@ class Code:
 
     @cached_property
     def _lines(self) -> list[str]:
-        return self.text.splitlines()
+        return _LINE_END.split(self.text)  # str.splitlines also ends lines at form feeds; Python's parser does not

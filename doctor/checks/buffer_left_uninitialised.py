@@ -1,0 +1,200 @@
+"""A buffer or tensor computed in `__init__` holds garbage after transformers 5 has loaded the model.
+
+Why it matters: transformers 5 builds every model without memory (on the meta device) and then gives each buffer that
+is not in the checkpoint (`persistent=False`) uninitialised memory.  Only `_init_weights` can fill it again.  RoPE
+frequencies, masks and tables are garbage; nothing is raised, the loss is several times too high and differs from
+load to load.  A tensor kept as a plain attribute stays without memory, and its first use fails.
+
+What to do: `doctor fix` computes the values again after loading.  By hand: fill the buffer in `_init_weights` with
+`module.inv_freq.copy_(...)`, or compute it in `forward`.
+
+Reference: https://github.com/huggingface/transformers/issues/48892
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from doctor.code import OURS, Code
+from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, source_check
+
+FACTORIES = (
+    "arange|as_tensor|cat|eye|from_numpy|full|linspace|logspace|ones|outer|polar|sqrt|stack|tensor|tril|triu|zeros"
+    "|Tensor|FloatTensor|LongTensor"
+)
+"""Functions of torch that make a tensor out of numbers or of tensors made by one of them."""
+LEAVES_TORCH = "item|tolist|numpy|numel|size|Parameter|Linear|Embedding|get_default_dtype|iinfo|finfo"
+COMPUTED = (
+    rb"register_buffer\((?s:.{1,300}?)(?:persistent\s*=\s*False|,\s*False\s*\))"
+    rb"|self\.\w+\s*=[^=\n]*\btorch\.(?:" + FACTORIES.encode() + rb")\("
+)
+ROTARY = """
+class Rotary(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        inv_freq = 1.0 / 10000 ** (torch.arange(0, dim, 2) / dim)
+        {}
+"""
+REFILLED = """
+class Model(PreTrainedModel):
+    def _init_weights(self, module):
+        if isinstance(module, Rotary):
+            module.inv_freq.copy_(1.0 / 10000 ** (torch.arange(0, module.dim, 2) / module.dim))
+"""
+BUFFER = 'self.register_buffer("inv_freq", inv_freq, persistent=False)'
+
+
+def _facts(text: str, version: str = "5.23.0") -> Facts:
+    packages = {"transformers": Package("transformers", version)}
+    return Facts(sources=(Source("modeling.py", "remote-code", text),), packages=packages)
+
+
+@source_check(
+    "remote-code",
+    Severity.ERROR,
+    needles=[b"register_buffer(", b"torch.arange(", b"torch.tensor(", b"torch.sqrt("],
+    confirm=lambda data: re.search(COMPUTED, data),
+    passes=[
+        _facts(ROTARY.format('self.register_buffer("inv_freq", inv_freq)')),
+        _facts(ROTARY.format(BUFFER) + REFILLED),
+        _facts(ROTARY.format('self.register_buffer("inv_freq", None, persistent=False)')),
+        _facts(ROTARY.format("self.scale = torch.sqrt(torch.tensor(2.0)).item()")),
+    ],
+    fails=[
+        _facts(ROTARY.format(BUFFER)),
+        _facts(ROTARY.format('self.register_buffer("inv_freq", tensor=inv_freq, persistent=False)'), "4.47.1"),
+        _facts(ROTARY.format("self.inv_freq = 1.0 / 10000 ** (torch.arange(0, dim, 2) / dim)")),
+    ],
+    kinds=["remote-code"],
+)
+def buffer_left_uninitialised(code: Code, facts: Facts) -> Iterator[Finding]:
+    """Find tensors computed while a module is built that no `_init_weights` of the file fills again."""
+    refilled = _refilled(code)
+    if refilled is None:
+        return
+    for node, name, kind in (*_buffers(code), *_attributes(code)):
+        if name not in refilled and not code.ours(node) and not _refills_itself(code, node, name):
+            yield _finding(code, facts, node, name, kind)
+
+
+def _finding(code: Code, facts: Facts, node: ast.AST, name: str, kind: str) -> Finding:
+    release = facts.transformers
+    since = f"transformers {release}" if release.major >= 5 else "transformers 5"
+    ends = "gives it uninitialised memory" if kind == "buffer" else "leaves it without memory (on the meta device)"
+    return Finding(
+        f"the {kind} {name} is computed while the model is built; {since} {ends}, and no _init_weights fills it again",
+        Remedy("advice", f"fill `{name}` in `_init_weights`, or compute it in `forward`"),
+        code.location(node),
+        severity=Severity.ERROR if release.major >= 5 else Severity.WARNING,
+    )
+
+
+Made = tuple[ast.AST, str, str]
+
+
+def _buffers(code: Code) -> Iterator[Made]:
+    for call in code.nodes(ast.Call):
+        if getattr(call.func, "attr", "") != "register_buffer" or not call.args:
+            continue
+        named = {keyword.arg: keyword.value for keyword in call.keywords}
+        tensor = call.args[1] if len(call.args) > 1 else named.get("tensor")
+        persistent = call.args[2] if len(call.args) > 2 else named.get("persistent")
+        if not isinstance(persistent, ast.Constant) or persistent.value is not False or tensor is None:
+            continue
+        if isinstance(tensor, ast.Constant) or OURS in ast.unparse(tensor):
+            continue
+        name = call.args[0]
+        yield call, str(name.value) if isinstance(name, ast.Constant) else ast.unparse(name), "buffer"
+
+
+def _attributes(code: Code) -> Iterator[Made]:
+    """`self.x = torch.arange(...)` in the `__init__` of a module."""
+    for assign in code.nodes(ast.Assign):
+        target, function = assign.targets[0], code.function(assign)
+        if not isinstance(target, ast.Attribute) or getattr(target.value, "id", "") != "self":
+            continue
+        if getattr(function, "name", "") != "__init__" or not _is_module(code, assign):
+            continue
+        assert function is not None
+        if _makes_tensor(assign.value, _locals(function)) and not _held_back(code, assign):
+            yield assign, target.attr, "tensor"
+
+
+def _is_module(code: Code, node: ast.AST) -> bool:
+    around = code.class_of(node)
+    return around is not None and any(
+        re.search(r"Module|Model|Embedding|Attention|(?<!Cache)(?<!Static)Layer|Block|Rotary", ast.unparse(base))
+        for base in around.bases
+    )
+
+
+def _locals(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, ast.expr]:
+    return {
+        node.targets[0].id: node.value
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+
+
+def _makes_tensor(value: ast.expr, names: dict[str, ast.expr], depth: int = 3) -> bool:
+    """Whether an expression is made of torch's factories by arithmetic and methods that stay in torch."""
+    if isinstance(value, ast.Name):
+        return depth > 0 and value.id in names and _makes_tensor(names[value.id], names, depth - 1)
+    if isinstance(value, ast.BinOp):
+        return _makes_tensor(value.left, names, depth) or _makes_tensor(value.right, names, depth)
+    if isinstance(value, ast.UnaryOp):
+        return _makes_tensor(value.operand, names, depth)
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute):
+        return False
+    if re.fullmatch(LEAVES_TORCH, value.func.attr):
+        return False
+    if ast.unparse(value.func.value) == "torch":
+        return re.fullmatch(FACTORIES, value.func.attr) is not None
+    return _makes_tensor(value.func.value, names, depth)
+
+
+def _held_back(code: Code, node: ast.AST) -> bool:
+    """Whether the author made it on a real device: `with torch.device("cpu"):`."""
+    blocks = (parent for parent in code.parents(node) if isinstance(parent, ast.With))
+    return any(
+        "device" in ast.unparse(item.context_expr) or OURS in ast.unparse(item) for b in blocks for item in b.items
+    )
+
+
+def _refills_itself(code: Code, node: ast.AST, name: str) -> bool:
+    """Whether the class is decorated by one of our functions, or its `forward` makes the tensor anew."""
+    around = code.class_of(node)
+    if around is None:
+        return True
+    if any(OURS in ast.unparse(decorator) for decorator in around.decorator_list):
+        return True
+    if any(
+        isinstance(n, ast.Name) and n.id.startswith(OURS) for f in _methods(around, "__init__") for n in ast.walk(f)
+    ):
+        return True
+    return any(
+        isinstance(statement, ast.Assign) and f"self.{name}" in map(ast.unparse, statement.targets)
+        for function in _methods(around, "forward")
+        for statement in function.body
+    )
+
+
+def _methods(around: ast.ClassDef, name: str) -> Iterator[ast.FunctionDef]:
+    return (node for node in around.body if isinstance(node, ast.FunctionDef) and node.name == name)
+
+
+def _refilled(code: Code) -> set[str] | None:
+    """Names that an `_init_weights` of the file mentions; None: one of our functions fills them all."""
+    found: set[str] = set()
+    for function in code.nodes(ast.FunctionDef):
+        if function.name.startswith(OURS) and "buffer" in function.name:
+            return None
+        if function.name in ("_init_weights", "_reset_buffers"):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Attribute):
+                    found.add(node.attr)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.add(node.value)
+    return found

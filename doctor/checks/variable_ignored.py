@@ -1,0 +1,94 @@
+"""An environment variable is set that the installed release does not read.
+
+Why it matters: nothing says so.  With `TRANSFORMERS_CACHE` on transformers 5, models are downloaded again to
+`~/.cache/huggingface`, which fills the small disk the variable was meant to spare.
+
+What to do: set the variable that is read instead; the remedy gives the line.
+
+Reference: https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from doctor.model import Facts, Finding, Package, Remedy, Severity, check, within
+
+
+class Ignored(NamedTuple):
+    """Who stopped reading a variable, and what is read instead: a variable that takes the same value, or a text."""
+
+    by: str
+    instead: str
+    same: bool = False
+
+
+V5 = "transformers>=5"
+HUB = "huggingface-hub>=1"
+VARIABLES = {
+    "TRANSFORMERS_CACHE": Ignored(V5, "HF_HUB_CACHE", same=True),
+    "PYTORCH_TRANSFORMERS_CACHE": Ignored(V5, "HF_HUB_CACHE", same=True),
+    "PYTORCH_PRETRAINED_BERT_CACHE": Ignored(V5, "HF_HUB_CACHE", same=True),
+    "WANDB_DISABLED": Ignored(V5, 'report_to="none" in TrainingArguments, which is the default there'),
+    "HF_HUB_ENABLE_HF_TRANSFER": Ignored(HUB, "HF_XET_HIGH_PERFORMANCE", same=True),
+    "HF_HUB_LOCAL_DIR_AUTO_SYMLINK_THRESHOLD": Ignored(HUB, ""),
+    "HF_ENABLE_PARALLEL_LOADING": Ignored(V5, ""),
+    "HF_PARALLEL_LOADING_WORKERS": Ignored(V5, ""),
+    "USE_TORCH": Ignored(V5, ""),
+    "USE_TF": Ignored(V5, ""),
+    "USE_FLAX": Ignored(V5, ""),
+    "FORCE_TF_AVAILABLE": Ignored(V5, ""),
+    "HUGGINGFACE_CO_RESOLVE_ENDPOINT": Ignored(V5, "HF_ENDPOINT", same=True),
+    "HUGGINGFACE_CO_STAGING": Ignored(V5, "HF_ENDPOINT"),
+    "HF_HUB_READ_TOKEN": Ignored(V5, "HF_TOKEN", same=True),
+    "TRANSFORMERS_USE_MULTIPROCESSING": Ignored(V5, ""),
+    "ACCELERATE_USE_IPEX": Ignored(V5, ""),
+    "FX_DEBUG_MODE": Ignored(V5, ""),
+}
+SECRET = "(set)"
+"""What the scan shows for a variable that holds a token."""
+COSTLY = ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")
+FIVE = {"transformers": Package("transformers", "5.23.0"), "huggingface-hub": Package("huggingface-hub", "2.4.0")}
+FOUR = {"transformers": Package("transformers", "4.57.6"), "huggingface-hub": Package("huggingface-hub", "0.36.2")}
+
+
+@check(
+    "packages",
+    Severity.HINT,
+    passes=[
+        Facts(packages=FIVE, variables={"HF_HOME": "/data/hf", "HF_HUB_CACHE": "/data/hf/hub"}),
+        Facts(packages=FOUR, variables={"TRANSFORMERS_CACHE": "/data/hf", "HF_HUB_ENABLE_HF_TRANSFER": "1"}),
+        Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": "/data/hf", "HF_HUB_CACHE": "/data/hf"}),
+        Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": ""}),
+    ],
+    fails=[
+        Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": "/data/hf"}),
+        Facts(packages=FIVE, variables={"HF_HUB_ENABLE_HF_TRANSFER": "1"}),
+        Facts(packages=FIVE, variables={"WANDB_DISABLED": "true"}),
+    ],
+)
+def variable_ignored(facts: Facts) -> Iterator[Finding]:
+    """Compare the variables that are set with those the installed releases read."""
+    for name, ignored in VARIABLES.items():
+        value = facts.variables.get(name)
+        distribution = ignored.by.partition(">")[0]
+        version = facts.version(distribution)
+        if not value or version is None or not within(ignored.by, version):
+            continue
+        if not (ignored.same and ignored.instead in facts.variables):
+            yield _finding(name, value, ignored, f"{distribution} {version}")
+
+
+def _finding(name: str, value: str, ignored: Ignored, by: str) -> Finding:
+    message = f"{name}={value} is set, but {by} does not read it"
+    if ignored.same:
+        secret = value == SECRET
+        line = f"export {ignored.instead}=" + (f'"${name}"' if secret else shlex.quote(value))
+        remedy = Remedy("variable", f"run `{line}`", None if secret else f"{ignored.instead}={value}", safe=not secret)
+    elif ignored.instead:
+        remedy = Remedy("advice", f"use {ignored.instead}")
+    else:
+        remedy = Remedy("advice", f"run `unset {name}`: it has no effect", f"unset {name}")
+    return Finding(message, remedy, severity=Severity.WARNING if name in COSTLY else Severity.HINT)

@@ -1,0 +1,106 @@
+"""What the transformers releases have, need and call themselves: doctor/releases.json, made by tools/releases.py.
+
+The table holds the last patch of every minor release; a release is looked up by its minor, one newer than the table
+is taken for the newest in it, and a pre-release for the release it leads to.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+Minor = tuple[int, int]
+FIRST, LAST = (0, 0), (99, 0)
+MATRIX = ((4, 47), (4, 57), (5, 0), (5, 3), (5, 23))
+"""The minor releases that the doctor promises to work on."""
+
+
+def minor(version: Version) -> Minor:
+    """The minor release of a version: (5, 4) of 5.4.0rc1."""
+    return version.major, version.minor
+
+
+class Life:
+    """The spans of minor releases that have a name, oldest first; written `-4.53` or `4.42-4.57 5.5-`.
+
+    >>> (5, 3) in Life("4.42-4.57 5.5-")
+    False
+    """
+
+    def __init__(self, text: str) -> None:
+        self.spans = [(_minor(first) or FIRST, _minor(last) or LAST) for first, _, last in _split(text)]
+
+    def __contains__(self, release: Minor) -> bool:
+        return any(first <= release <= last for first, last in self.spans)
+
+    def ended(self, judged: Minor) -> Minor | None:
+        """The last release that had the name before the judged one, None where none had."""
+        return max((last for _, last in self.spans if last < judged), default=None)
+
+    def begins(self, judged: Minor) -> Minor | None:
+        """The first release after the judged one that has the name again, or for the first time."""
+        return min((first for first, _ in self.spans if first > judged), default=None)
+
+    def lost(self, judged: Minor) -> Minor | None:
+        """The first release of the matrix after the judged one that lacks the name."""
+        return next((release for release in MATRIX if release > judged and release not in self), None)
+
+
+def _split(text: str) -> list[tuple[str, str, str]]:
+    return [span.partition("-") for span in text.split()]
+
+
+def _minor(text: str) -> Minor | None:
+    major, _, rest = text.partition(".")
+    return (int(major), int(rest)) if rest else None
+
+
+def imported(module: str, name: str) -> Life | None:
+    """The releases in which `from module import name` works, None where the table knows nothing against it."""
+    parts = module.split(".")
+    for depth in range(2, len(parts) + 1):
+        own = _row(".".join(parts[:depth]), "*")
+        if own is not None:
+            return Life(own)
+    text = _row(module, name)
+    return None if text is None else Life(text)
+
+
+def _row(module: str, name: str) -> str | None:
+    rows: dict[str, str] = _table()["modules"].get(module, {})
+    return next((spans for spans, names in rows.items() if name in names.split()), None)
+
+
+def requires(judged: Minor) -> tuple[str, ...]:
+    """The requirements in the metadata of a transformers release, extras left out."""
+    return tuple(_nearest(_table()["requires"], judged))
+
+
+def floors(judged: Minor) -> dict[str, str]:
+    """The oldest optional packages (peft, accelerate, bitsandbytes, torch) that a transformers release accepts."""
+    return dict(_nearest(_table()["floors"], judged))
+
+
+def native(architecture: str) -> tuple[Minor, tuple[str, ...]] | None:
+    """The first release that has a model class, and the model types it goes with."""
+    row = _table()["classes"].get(architecture)
+    first = _minor(row[0]) if row else None
+    return (first, tuple(row[1:])) if first else None
+
+
+def _nearest(rows: dict[str, Any], judged: Minor) -> Any:
+    known = {release: row for text, row in rows.items() if (release := _minor(text))}
+    ordered = sorted(known)
+    return known[ordered[max(0, bisect_right(ordered, judged) - 1)]]
+
+
+@cache
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads((Path(__file__).parent / "releases.json").read_text("utf-8"))
+    return table
