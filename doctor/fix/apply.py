@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from doctor.fix import Left
-from doctor.fix.files import in_blobs, stage, sync
+from doctor.fix import Left, Refused
+from doctor.fix.files import in_blobs, make, stage, sync, unmake
 from doctor.fix.journal import Entry, Journal, Run
 from doctor.fix.plan import Edit, Plan
 
@@ -49,10 +49,12 @@ def apply(plan: Plan, journal: Journal, command: Sequence[str] = ()) -> Run:
             made=_missing(tasks),
         )
         applied, failed = _write(run, tasks)
-        run = replace(run, state="done" if applied or run.made else "undone", entries=tuple(applied))
-        with suppress(OSError):  # A disk that is full by now: the next fix or undo works out the same from the digests.
+        run = replace(run, state="done" if applied else "undone", entries=tuple(applied))
+        if not applied:
+            unmake(run.made)
+        with suppress(Refused):  # The disk is full by now: the next fix or undo works the same out from the digests.
             journal.save(run)
-        return replace(run, left=(*left, *failed))
+        return replace(run if applied else Run(), left=(*left, *failed))
 
 
 def _tasks(plan: Plan) -> tuple[list[_Task], list[Left]]:
@@ -111,7 +113,7 @@ def _write(run: Run, tasks: Sequence[_Task]) -> tuple[list[Entry], list[Left]]:
     for place, task in enumerate(tasks):
         temporary = run.temporary(place)
         try:
-            _make(task.edit.packages)
+            make(task.edit.packages)
             stage(temporary, task.edit.data, None if task.original is None else Path(task.edit.path))
             staged.append((task, temporary))
         except OSError as error:
@@ -128,13 +130,6 @@ def _write(run: Run, tasks: Sequence[_Task]) -> tuple[list[Entry], list[Left]]:
     for folder in {Path(entry.path).parent for entry in applied}:
         sync(folder)
     return applied, left
-
-
-def _make(packages: Sequence[str]) -> None:
-    for folder in map(Path, packages):
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / "__init__.py").exists():
-            (folder / "__init__.py").touch()
 
 
 def _place(task: _Task, temporary: Path) -> Left | None:

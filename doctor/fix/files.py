@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -55,6 +56,24 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make(packages: Sequence[str]) -> None:
+    """Make folders packages, as transformers does, where they are none."""
+    for folder in map(Path, packages):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "__init__.py").exists():
+            (folder / "__init__.py").touch()
+
+
+def unmake(made: Sequence[str]) -> None:
+    """Remove the packages a fix made, the innermost first, where nothing but compiled files is in them."""
+    for folder in (Path(path) for path in reversed(made) if not path.endswith("__init__.py")):
+        if not folder.is_dir() or {path.name for path in folder.iterdir()} - {"__init__.py", "__pycache__"}:
+            continue
+        initial = folder / "__init__.py"
+        if not initial.exists() or (str(initial) in made and not initial.stat().st_size):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write(path: Path, data: bytes) -> None:

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import doctor
 from doctor.fix import Left, Refused
-from doctor.fix.files import digest, stage, sync, write
+from doctor.fix.files import digest, stage, sync, unmake, write
 
 SCHEMA = 1
 PATIENCE = 30.0
@@ -132,13 +132,16 @@ class Journal:
 
     def _unwritable(self, error: OSError) -> Refused:
         return Refused(
-            f"the journal in {self.root} cannot be written ({error.strerror}), so no file was changed: "
-            "set DOCTOR_STATE_DIR to a folder with room that is yours"
+            f"the journal in {self.root} cannot be written ({error.strerror}): "
+            "set DOCTOR_STATE_DIR to a folder of yours with room"
         )
 
     def save(self, run: Run) -> Run:
         """Replace the manifest of a run."""
-        write(self.folder / run.id / "manifest.json", _dump(run))
+        try:
+            write(self.folder / run.id / "manifest.json", _dump(run))
+        except OSError as error:
+            raise self._unwritable(error) from error
         return run
 
     def undo(self, run_id: str | None = None) -> Run:
@@ -157,12 +160,13 @@ class Journal:
 
     def _recover(self) -> None:
         for draft in self.folder.glob(".new-*"):
-            shutil.rmtree(draft)
+            shutil.rmtree(draft, ignore_errors=True)
         for run in self.runs():
             if run.state not in ("started", "undoing"):
                 continue
             for place in range(len(run.entries)):
-                run.temporary(place).unlink(missing_ok=True)
+                with suppress(OSError):  # the folder may be gone, or no longer this user's
+                    run.temporary(place).unlink()
             if run.state == "started":
                 self.save(_settled(run))
 
@@ -188,7 +192,8 @@ def _settled(run: Run) -> Run:
     """A run that was killed, with the entries it got to."""
     applied = tuple(entry for entry in run.entries if entry.state() != "old")
     note = f"interrupted: {len(applied)} of {len(run.entries)} files were written"
-    if not applied and not run.made:
+    if not applied:
+        unmake(run.made)
         return replace(run, state="undone", entries=(), note=note)
     return replace(run, state="done", entries=applied, note=note)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from doctor.fix import Left, Refused
-from doctor.fix.files import digest, stage, sync
+from doctor.fix.files import digest, stage, sync, unmake
 from doctor.fix.journal import Entry, Journal, Run
 
 
@@ -28,7 +27,7 @@ def undo(journal: Journal, run_id: str | None) -> Run:
     for folder in {Path(entry.path).parent for entry in run.entries}:
         if folder.is_dir():
             sync(folder)
-    _unmake(run.made)
+    unmake(run.made)
     return replace(journal.save(replace(run, state="undone")), left=tuple(left))
 
 
@@ -91,13 +90,3 @@ def _restore(journal: Journal, run: Run, place: int, entry: Entry) -> None:
         raise Refused(
             f"{entry.path} cannot be restored ({error.strerror}): make it writable, then `doctor undo {run.id}` again"
         ) from error
-
-
-def _unmake(made: tuple[str, ...]) -> None:
-    """Remove the folders a fix made, from the innermost, where nothing but compiled files is in them."""
-    for folder in (Path(path) for path in reversed(made) if not path.endswith("__init__.py")):
-        if not folder.is_dir() or {path.name for path in folder.iterdir()} - {"__init__.py", "__pycache__"}:
-            continue
-        initial = folder / "__init__.py"
-        if not initial.exists() or (str(initial) in made and not initial.stat().st_size):
-            shutil.rmtree(folder, ignore_errors=True)
