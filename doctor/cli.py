@@ -121,7 +121,13 @@ class _Completion(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, _: object, shell: Any, option: str | None = None) -> None:
         import shtab
 
+        from doctor import index
+        from doctor.diagnose import checks
+
+        asked, mended = [check.id for check in checks()], [entry.id for entry in index.entries()]
+        ids = {"select": asked, "ignore": asked, "unsafe": mended, "id": sorted({*asked, *mended})}
         for action in _actions(parser):
+            action.choices = ids.get(action.dest, action.choices)
             if action.dest in ("targets", "python", "model", "output", "facts", "save_facts"):
                 action.complete = FILES  # type: ignore[attr-defined]
         sys.stdout.write(shtab.complete(parser, shell) + "\n")

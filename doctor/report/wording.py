@@ -113,7 +113,8 @@ def closing(report: Report) -> tuple[str, str]:
     found = tally(report)
     found = found[:1].upper() + found[1:]
     if not found:
-        return f"Nothing to mend. Examined: {examined(report.facts)}.", ""
+        missed = len(report.diagnosis.skipped)
+        return f"Nothing to mend. Examined: {examined(report.facts)}" + (f"; {missed} not." if missed else "."), ""
     fixable, total = len(report.fixable), len(report.diagnosis.findings)
     if not fixable:
         return f"{found}.", ""
