@@ -27,6 +27,7 @@ COMMANDS = {
     "run": "run a command with the patches applied while its modules are imported",
     "demo": "plant the real fault in a scratch folder, then check, fix, load and generate",
 }
+EXITS = "Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed."
 SEVERITIES = ("error", "warning", "hint")
 FORMATS = ("text", "plain", "json", "markdown")
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
@@ -36,9 +37,11 @@ FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; without arguments, `check`."""
     arguments = list(sys.argv[1:] if argv is None else argv) or ["check"]
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell, `>&-`
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123
+        if hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")
     debug = "--debug" in arguments
     try:
         options = parser(arguments).parse_args(arguments)
@@ -95,7 +98,7 @@ class Parser(argparse.ArgumentParser):
 def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The whole command line; help is coloured where `arguments` ask for it."""
     shape = {"formatter_class": _formatter(arguments), "allow_abbrev": False}
-    root = Parser(prog="doctor", description=doctor.__doc__, **shape)
+    root = Parser(prog="doctor", description=doctor.__doc__, epilog=EXITS, **shape)
     root.add_argument("--version", action="version", version=f"doctor {doctor.__version__}")
     root.add_argument("--print-completion", action=_Completion, choices=tuple(FILES), help="print shell completion")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from doctor.commands.patience import patience
 from doctor.diagnose import CRASHED, Diagnosis, assume, checks, diagnose, needles
 from doctor.model import Facts, Finding, Severity
 from doctor.report import Report, render
@@ -52,9 +53,10 @@ def _print(report: Report) -> None:
 def examine(options: argparse.Namespace) -> Report:
     """What the options ask for, seen and judged."""
     settings = read_settings(Path.cwd())
-    facts = gather(options)
     select, ignore = _chosen(options, settings)
-    diagnosis = settings.without_ignored(judge(facts, options.against, select, ignore))
+    with patience("Examining"):
+        facts = gather(options)
+        diagnosis = settings.without_ignored(judge(facts, options.against, select, ignore))
     fail_on = Severity(options.fail_on) if options.fail_on else settings.fail_on or Severity.ERROR
     return Report(
         facts=replace(facts, against=", ".join(options.against) or facts.against),

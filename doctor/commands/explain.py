@@ -7,11 +7,22 @@ from collections.abc import Iterator
 
 from doctor import index
 from doctor.commands.terminal import stdout
-from doctor.diagnose import checks
+from doctor.diagnose import CRASHED, checks
 from doctor.settings import UsageError, nearest
 
 EXAMPLES = 3
 """How many rewrites a patch's page shows."""
+
+CRASHED_PAGE = f"""# A check crashed
+
+`{CRASHED}`, error
+
+Why it matters: one check met something it was not written for.  All the others ran; what this one looks for was not
+looked for.
+
+What to do: report it, with the file that `doctor check --save-facts facts.json` writes: the crash can be repeated
+from that.
+"""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
 
 def page(name: str) -> str:
     """The Markdown page of an id; raises UsageError, with the nearest id, where there is none."""
+    if name == CRASHED:
+        return CRASHED_PAGE
     parts = [*_check_pages(name), *_patch_pages(name)]
     if not parts:
         known = [*(check.id for check in checks()), *(entry.id for entry in index.entries())]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from doctor import index
 from doctor.commands import terminal
 from doctor.commands.check import emit, examine
+from doctor.commands.patience import patience
 from doctor.report import Report
 from doctor.report.wording import closing, count, short
 from doctor.settings import chosen_ids
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
 
     unsafe = chosen_ids(options.unsafe, (entry.id for entry in index.entries()), "--unsafe", "patch")
     report = examine(options)
-    with terminal.busy("Writing the plan"):
+    with patience("Writing the plan"):
         todo = plan(report.diagnosis, report.facts, unsafe)
     if options.diff:
         terminal.diff(todo.diff(), terminal.stdout())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from typing import TextIO
 
 from rich.console import Console
@@ -26,11 +25,6 @@ def stderr() -> Console:
 
 def _console(file: TextIO) -> Console:
     return Console(file=file, highlight=False, emoji=False)
-
-
-def busy(what: str) -> AbstractContextManager[object]:
-    """Says what takes its time, on a terminal and while it lasts."""
-    return stderr().status(what) if sys.stderr.isatty() else nullcontext()
 
 
 def line(console: Console, *parts: str | tuple[str, str]) -> None:

@@ -94,6 +94,12 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert writer.wait() in (0, 141)
 
 
+def test_closed_streams_are_no_error(tmp_path: Path) -> None:
+    environment = {**os.environ, "HF_HOME": str(tmp_path)}
+    shell = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *DOCTOR, "check"]
+    assert subprocess.run(shell, cwd=tmp_path, env=environment).returncode in (0, 1)
+
+
 def test_no_heavy_import_to_check(tmp_path: Path) -> None:
     code = (
         "import sys, doctor.cli; code = doctor.cli.main(['check', '--format', 'plain']); "

@@ -6,7 +6,7 @@ import pytest
 
 from doctor import breakages, index
 from doctor.cli import main
-from doctor.diagnose import checks
+from doctor.diagnose import CRASHED, checks
 
 
 def test_list_has_every_unit_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -17,7 +17,7 @@ def test_list_has_every_unit_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert {name for name, kind in kinds if kind == "breakage"} == {check.id for check in breakages.load()}
 
 
-@pytest.mark.parametrize("name", [check.id for check in checks()])
+@pytest.mark.parametrize("name", [CRASHED, *(check.id for check in checks())])
 def test_every_check_and_breakage_has_a_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", name]) == 0
     page = capsys.readouterr().out
