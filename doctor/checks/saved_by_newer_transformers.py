@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from doctor.model import Facts, Finding, Location, ModelFacts, Package, Remedy, Severity, check
+from doctor.model import Facts, Finding, Location, ModelFacts, Package, Remedy, Severity, Source, check
 
 BACKENDS = (
     "TokenizersBackend",
@@ -31,8 +31,12 @@ NEW = {"transformers": Package("transformers", "5.23.0")}
 ROPE = {"rope_type": "default", "rope_theta": 500000.0}
 
 
-def _facts(packages: dict[str, Package], config: dict[str, Any], **tokenizer: Any) -> Facts:
-    return Facts(packages=packages, models=(ModelFacts("/models/mine", config, tokenizer),))
+AUTO_MAP = {"AutoModelForCausalLM": "modeling_own.Own"}
+READS = Source("/models/mine/modeling_own.py", "remote-code", "rope = config.rope_parameters", model="/models/mine")
+
+
+def _facts(packages: dict[str, Package], config: dict[str, Any], *sources: Source, **tokenizer: Any) -> Facts:
+    return Facts(packages=packages, models=(ModelFacts("/models/mine", config, tokenizer),), sources=sources)
 
 
 @check(
@@ -43,9 +47,11 @@ def _facts(packages: dict[str, Package], config: dict[str, Any], **tokenizer: An
         _facts(OLD, {"rope_parameters": ROPE, "rope_theta": 500000.0}, tokenizer_class="PreTrainedTokenizerFast"),
         _facts(OLD, {"rope_theta": 500000.0, "rope_scaling": None}),
         _facts(OLD, {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}),
+        _facts(OLD, {"rope_parameters": ROPE, "auto_map": AUTO_MAP}, READS),
     ],
     fails=[
         _facts(OLD, {"rope_parameters": ROPE}),
+        _facts(OLD, {"rope_parameters": ROPE, "auto_map": AUTO_MAP}),
         _facts(OLD, {"rope_parameters": {"rope_type": "longrope", "rope_theta": 10000.0}, "rope_theta": 10000.0}),
         _facts(OLD, {}, tokenizer_class="TokenizersBackend"),
     ],
@@ -67,7 +73,7 @@ def saved_by_newer_transformers(facts: Facts) -> Iterator[Finding]:
 
 def _rope(facts: Facts, model: ModelFacts) -> Iterator[Finding]:
     rope = model.config.get("rope_parameters")
-    if not isinstance(rope, dict):
+    if not isinstance(rope, dict) or _own_code_reads_it(facts, model):
         return
     where = Location(os.path.join(model.path, "config.json"))  # noqa: PTH118
     theta, kind = rope.get("rope_theta"), rope.get("rope_type", "default")
@@ -86,6 +92,12 @@ def _rope(facts: Facts, model: ModelFacts) -> Iterator[Finding]:
             _config("rope_scaling", scaling, "config.json"),
             where,
         )
+
+
+def _own_code_reads_it(facts: Facts, model: ModelFacts) -> bool:
+    """Whether the model brings code that looks into rope_parameters itself, on every release."""
+    own = (source for source in facts.sources if source.model == model.path and source.kind == "remote-code")
+    return bool(model.config.get("auto_map")) and any("rope_parameters" in (source.text or "") for source in own)
 
 
 def _config(key: str, value: Any, file: str) -> Remedy:
