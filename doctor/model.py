@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -140,6 +140,17 @@ class Machine:
     """Why the GPU could not be asked, where it could not."""
 
 
+class _Text:
+    """A text kept as UTF-8: for one emoji in a file, Python would spend four bytes on each of its characters."""
+
+    def __get__(self, source: Source | None, owner: type[Source]) -> str | None:
+        data = source.__dict__["_text"] if source else None
+        return None if data is None else data.decode("utf-8", "surrogatepass")
+
+    def __set__(self, source: Source, text: str | None) -> None:
+        source.__dict__["_text"] = None if text is None else text.encode("utf-8", "surrogatepass")
+
+
 @dataclass(frozen=True)
 class Source:
     """A Python file that is examined.
@@ -149,7 +160,7 @@ class Source:
 
     path: str
     kind: Literal["remote-code", "script", "notebook"]
-    text: str | None = None
+    text: str | None = cast("str | None", _Text())
     digest: str = ""
     """SHA-256 of the file's bytes."""
     repository: str | None = None
@@ -183,12 +194,12 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the scan saw.  `project` holds the names in the working directory."""
+    """What the scan saw.  `project` names the modules and packages in the working directory."""
 
     python: Python = Python()
     packages: Mapping[str, Package] = field(default_factory=dict)
     duplicates: Mapping[str, tuple[Package, ...]] = field(default_factory=dict)
-    """Distributions found more than once on the path: every copy, the imported one first."""
+    """Distributions of which the path has several versions: every copy, the imported one first."""
     machine: Machine = Machine()
     variables: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()

@@ -10,7 +10,7 @@ from os.path import abspath, expanduser, isdir, isfile, join
 from doctor.model import Facts, Skip
 from doctor.scan import caches, interpreter, machine, packages, variables
 from doctor.scan.files import why
-from doctor.scan.remote import link
+from doctor.scan.remote import link, seen
 from doctor.scan.scripts import Reader
 
 
@@ -46,8 +46,10 @@ def scan(request: Request) -> Facts:
     transformers = installed.get("transformers")
     legacy = transformers is not None and transformers.version.startswith("4.")
     places = caches.locate(request.environment, request.directory, legacy)
-    reader = _read(request, places, skipped)
+    targets = _targets(request)
+    reader = _read(request, targets, places, skipped)
     sources = link(reader, places, request.directory)
+    places = seen(sources, places)
     return Facts(
         python=python,
         packages=installed,
@@ -56,25 +58,29 @@ def scan(request: Request) -> Facts:
         variables=variables.read(request.environment),
         sources=sources,
         models=tuple(reader.models.values()),
-        project=_names(request.directory, skipped),
+        project=_modules(request.directory, skipped),
         directory=request.directory,
         skipped=tuple(dict.fromkeys(skipped)),
         modules_cache=places.modules,
         hub_cache=places.hub,
-        targets=tuple(_absolute(target, request.directory) for target in request.targets),
+        targets=targets,
     )
 
 
-def _read(request: Request, places: caches.Caches, skipped: list[Skip]) -> Reader:
+def _targets(request: Request) -> tuple[str, ...]:
+    targets = tuple(_absolute(target, request.directory) for target in request.targets)
+    if missing := [target for target in targets if not os.path.lexists(target)]:
+        raise ValueError(f"{missing[0]} does not exist: give a file or a folder that does")
+    return targets
+
+
+def _read(request: Request, targets: tuple[str, ...], places: caches.Caches, skipped: list[Skip]) -> Reader:
     reader = Reader(request.needles, skipped)
     if request.model is not None:
         reader.folder(_model(request.model, request.directory, places), headers=True)
-    for target in request.targets:
-        path = _absolute(target, request.directory)
-        if not os.path.lexists(path):
-            raise ValueError(f"{path} does not exist: give a file or a folder that does")
-        reader.target(path)
-    if not request.targets:
+    for target in targets:
+        reader.target(target)
+    if not targets:
         for folder in (join(places.modules, caches.DYNAMIC), places.hub):
             if os.path.lexists(folder):
                 reader.folder(folder)
@@ -97,9 +103,11 @@ def _model(name: str, directory: str, places: caches.Caches) -> str:
     return folder
 
 
-def _names(directory: str, skipped: list[Skip]) -> tuple[str, ...]:
+def _modules(directory: str, skipped: list[Skip]) -> tuple[str, ...]:
+    """The modules and packages in a folder; one without `__init__.py` gives way to an installed package."""
     try:
-        return tuple(sorted(os.listdir(directory)))
+        names = sorted(os.listdir(directory))
     except OSError as error:
         skipped.append(Skip(directory, why(error)))
         return ()
+    return tuple(name for name in names if name.endswith(".py") or isfile(join(directory, name, "__init__.py")))

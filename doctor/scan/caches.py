@@ -111,9 +111,9 @@ def snapshot(hub: str, repository: str, revision: str | None = None) -> str | No
     return next((path for name in names if name and isdir(path := join(snapshots, name))), None)
 
 
-def neighbour(origin: Origin) -> str:
-    """The hub cache beside a modules cache of the usual layout (`HF_HOME/modules`, `HF_HOME/hub`)."""
+def neighbour(origin: Origin) -> tuple[str, str]:
+    """The modules cache that a folder lies in, after the hub cache beside it (`HF_HOME/hub`, `HF_HOME/modules`)."""
     folder = origin.root
     while basename(folder) != DYNAMIC:
         folder = dirname(folder)
-    return join(dirname(dirname(folder)), "hub")
+    return join(dirname(dirname(folder)), "hub"), dirname(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from os.path import basename, dirname, isfile, join
+from os.path import basename, dirname, isdir, isfile, join
 
 from doctor.model import ModelFacts, Source
 from doctor.scan.caches import Caches, Origin, neighbour, origin, plain, snapshot
@@ -24,6 +24,14 @@ def link(reader: Reader, places: Caches, directory: str) -> tuple[Source, ...]:
         if place.root not in models:
             models[place.root] = _model(reader, place, places, directory)
     return tuple(_linked(source, models) for source in reader.sources.values())
+
+
+def seen(sources: tuple[Source, ...], places: Caches) -> Caches:
+    """The caches that were read: where a target lies in another modules cache, that one and the hub cache beside it."""
+    for place in filter(None, map(_place, sources)):
+        hub, modules = neighbour(place)
+        return places if modules == places.modules else Caches(hub if isdir(hub) else places.hub, modules)
+    return places
 
 
 def _place(source: Source) -> Origin | None:
@@ -69,7 +77,7 @@ def _folders(reader: Reader, place: Origin, places: Caches, directory: str) -> I
         yield from [path for path in reader.models if {basename(path), plain(basename(path))} & names]
         yield from (join(directory, name) for name in _names(directory) if {name, plain(name)} & names)
         return
-    for hub in dict.fromkeys((places.hub, neighbour(place))):
+    for hub in dict.fromkeys((places.hub, neighbour(place)[0])):
         folder = snapshot(hub, place.repository or "", place.revision)
         if folder and basename(folder) == place.revision:
             yield folder

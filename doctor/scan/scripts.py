@@ -11,6 +11,7 @@ from doctor.model import ModelFacts, Skip, Source
 from doctor.scan.caches import Origin, origin
 from doctor.scan.files import Unreadable, decode, read_bytes, why
 from doctor.scan.model_folder import read_model, remote_code
+from doctor.scan.needles import sieve
 
 PRUNED = frozenset(
     {"__pycache__", "node_modules", "site-packages", "dist-packages", "datasets_modules", "evaluate_modules"}
@@ -25,7 +26,7 @@ class Reader:
         self.sources: dict[str, Source] = {}
         self.models: dict[str, ModelFacts] = {}
         self.skipped = skipped
-        self._needles = {kind: _shortest(needles(kind)) for kind in ("remote-code", "script")}
+        self._wanted = {kind: sieve(needles(kind)) for kind in ("remote-code", "script")}
 
     def target(self, path: str) -> None:
         """A file or folder that the user named."""
@@ -117,16 +118,11 @@ class Reader:
         if not data:
             return
         source = _identity(path, place, model, link)
-        if any(needle in data for needle in self._needles[source.kind]):
+        if self._wanted[source.kind](data):
             from hashlib import sha256
 
             source = replace(source, text=text, digest=sha256(data).hexdigest())
         self.sources[path] = source
-
-
-def _shortest(needles: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """The needles, less those that hold another one: a file that holds them holds that one too."""
-    return tuple(n for n in needles if not any(other != n and other in n for other in needles))
 
 
 def _identity(path: str, place: Origin | None, model: ModelFacts | None, link: bool | None) -> Source:

@@ -29,6 +29,22 @@ def test_a_target_leaves_the_caches_out(place: Any) -> None:
     place.put(f"hf/modules/transformers_modules/a/b/{place.commit}/modeling_x.py", "x = 1")
     facts = place.scan(place.put("train.py", "x = 1"), environment={"HF_HOME": str(place.root / "hf")})
     assert [source.path for source in facts.sources] == [str(place.root / "train.py")]
+    assert facts.targets == (str(place.root / "train.py"),)
+
+
+def test_the_project_is_what_it_lets_python_import(place: Any) -> None:
+    for name in ("train.py", "evaluate/__init__.py", "datasets/train.jsonl", "notes.txt"):
+        place.put(f"cwd/{name}")
+    assert place.scan().project == ("evaluate", "train.py")
+
+
+def test_a_hugging_face_home_as_a_target_has_its_own_caches(place: Any) -> None:
+    place.put(f"hf/modules/transformers_modules/a/b/{place.commit}/modeling_x.py", "x = 1")
+    facts = place.scan(place.root / "hf")
+    assert facts.modules_cache == str(place.root / "hf/modules")
+    assert facts.hub_cache == str(place.root / "home/.cache/huggingface/hub")
+    (place.root / "hf/hub").mkdir()
+    assert place.scan(place.root / "hf/modules").hub_cache == str(place.root / "hf/hub")
 
 
 def test_no_caches_at_all(place: Any) -> None:

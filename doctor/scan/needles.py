@@ -1,0 +1,42 @@
+"""Whether a file holds one of many byte strings, asked of thousands of files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+STEM = 5
+"""Bytes; shorter ones occur everywhere, longer ones are shared by few needles."""
+
+
+def sieve(needles: Iterable[bytes]) -> Callable[[bytes], bool]:
+    """A test for the presence of any needle.
+
+    Searching for each needle in turn is as fast as memory, but there are dozens of them and nearly every file has
+    none.  So what several have in common is searched for first, and they only where it is found.
+    """
+    groups = _groups(_shortest(frozenset(needles)))
+    return lambda data: any(stem in data and any(needle in data for needle in group) for stem, group in groups)
+
+
+def _shortest(needles: frozenset[bytes]) -> set[bytes]:
+    """The needles, less those that hold another one: a file that holds them holds that one too."""
+    return {n for n in needles if not any(other != n and other in n for other in needles)}
+
+
+def _groups(needles: set[bytes]) -> list[tuple[bytes, tuple[bytes, ...]]]:
+    """A stem and the needles that hold it, the widest group first."""
+    groups: list[tuple[bytes, tuple[bytes, ...]]] = []
+    left = sorted(needles)
+    while left:
+        stems = Counter(stem for needle in left for stem in _stems(needle))
+        stem, count = max(stems.items(), key=lambda counted: (counted[1], counted[0]), default=(b"", 0))
+        if count < 2:
+            break
+        groups.append((stem, tuple(needle for needle in left if stem in needle)))
+        left = [needle for needle in left if stem not in needle]
+    return [*groups, *((needle, (b"",)) for needle in left)]
+
+
+def _stems(needle: bytes) -> set[bytes]:
+    return {needle[at : at + STEM] for at in range(len(needle) - STEM + 1)}
