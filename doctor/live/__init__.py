@@ -134,4 +134,4 @@ def _hint(command: Sequence[str]) -> str:
 
 
 def _say(message: str) -> None:
-    print(f"doctor: {message}", file=sys.stderr, flush=True)  # noqa: T201 (the command's own streams follow)
+    sys.stderr.write(f"doctor: {message}\n")

@@ -160,4 +160,5 @@ def _say(message: str) -> None:
     if rank != "0" or mark in said.split() or sys.stderr is None:
         return
     os.environ["DOCTOR_LIVE_SAID"] = f"{said} {mark}".strip()
-    print(f"doctor: {message}", file=sys.stderr, flush=True)  # noqa: T201
+    sys.stderr.write(f"doctor: {message}\n")
+    sys.stderr.flush()
