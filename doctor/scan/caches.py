@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from os.path import abspath, basename, dirname, expanduser, isdir, isfile, join
 from typing import Literal
 
@@ -43,8 +44,8 @@ class Origin:
 
 def locate(environment: Mapping[str, str], directory: str, legacy: bool = False) -> Caches:
     """Where the caches are; `legacy` for transformers 4, which also honours its own three variables."""
-    cache = environment.get("XDG_CACHE_HOME", join(home(environment), ".cache"))
-    base = _expand(environment.get("HF_HOME", join(cache, "huggingface")), environment)
+    folder = environment.get("XDG_CACHE_HOME", join(home(environment), ".cache"))
+    base = _expand(environment.get("HF_HOME", join(folder, "huggingface")), environment)
     names = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]
     if legacy:
         names = ["TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE", *names]
@@ -59,6 +60,7 @@ def _expand(path: str, environment: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda match: environment.get(match[1] or match[2], match[0]), expanduser(path))
 
 
+@cache
 def origin(folder: str) -> Origin | None:
     """What the place of a folder tells, None where it is in no cache."""
     parts = folder.split(os.sep)

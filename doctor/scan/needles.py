@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 STEM = 5
-"""Bytes; shorter ones occur everywhere, longer ones are shared by few needles."""
+"""Bytes that needles must share to be a group; fewer occur everywhere, more are shared by few needles."""
 
 
 def sieve(needles: Iterable[bytes]) -> Callable[[bytes], bool]:
@@ -33,10 +33,18 @@ def _groups(needles: set[bytes]) -> list[tuple[bytes, tuple[bytes, ...]]]:
         stem, count = max(stems.items(), key=lambda counted: (counted[1], counted[0]), default=(b"", 0))
         if count < 2:
             break
-        groups.append((stem, tuple(needle for needle in left if stem in needle)))
+        group = tuple(needle for needle in left if stem in needle)
+        groups.append((_shared(group), group))
         left = [needle for needle in left if stem not in needle]
     return [*groups, *((needle, (b"",)) for needle in left)]
 
 
 def _stems(needle: bytes) -> set[bytes]:
     return {needle[at : at + STEM] for at in range(len(needle) - STEM + 1)}
+
+
+def _shared(group: tuple[bytes, ...]) -> bytes:
+    """The longest part that all needles of a group have: the longer, the faster it is searched for."""
+    first = min(group)
+    parts = (first[a:b] for a in range(len(first)) for b in range(a + STEM, len(first) + 1))
+    return max((part for part in parts if all(part in needle for needle in group)), key=len)
