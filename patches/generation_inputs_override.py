@@ -18,7 +18,11 @@ from doctor.patch import Example, Patch
 
 OVERRIDE = "prepare_inputs_for_generation"
 DECORATOR = "_doctor_generation_inputs"
-NEWER = m.OneOf(m.Name("is_first_iteration"), m.Name("next_sequence_length"))
+NEWER = m.OneOf(
+    m.Name("is_first_iteration"),
+    m.Name("next_sequence_length"),
+    m.Index(value=m.SimpleString(m.MatchRegex(".next_sequence_length."))),
+)
 OLDER = m.OneOf(m.Name("cache_position"), m.Name("attention_mask"), m.Name("position_ids"))
 
 

@@ -81,7 +81,7 @@ def tried(cases: Sequence[Path], way: str, version: str, release: Path | None, p
         answers = {line["folder"]: line["failed"] for line in lines}
         found = {case: answers.get(str(folder), "no answer") for case, folder in folders.items()}
     if any(found.values()):
-        sys.stderr.write(f"--- transformers {version}, {way}\n{done.stderr[-20000:]}")
+        sys.stderr.write(f"--- transformers {version}, {way}\n{done.stderr[-4000:]}\n")
     return found
 
 
@@ -90,7 +90,7 @@ def mend(models: Sequence[str], version: str, home: Path) -> None:
     command = [*DOCTOR, "fix", "--yes", "--against", f"transformers=={version}", *models]
     done = subprocess.run(command, env=environment(home, None), capture_output=True, text=True)
     if done.returncode:
-        sys.stderr.write(f"--- doctor fix, exit {done.returncode}\n{done.stdout[-5000:]}{done.stderr[-5000:]}\n")
+        sys.stderr.write(f"--- doctor fix, exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}\n")
 
 
 def rows(found: dict[tuple[str, str], dict[Path, str | None]]) -> Iterator[str]:
