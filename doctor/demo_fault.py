@@ -10,7 +10,7 @@ from pathlib import Path
 
 ORIGIN = "4.44.2"
 """The release whose Phi-3 files are planted."""
-REPOSITORY = "someone/phi3-of-old"
+REPOSITORY = "someone/phi3"
 COMMIT = hashlib.sha1(REPOSITORY.encode(), usedforsecurity=False).hexdigest()
 FILES = ("configuration_phi3.py", "modeling_phi3.py")
 WEIGHTS = '''"""Random weights in Phi-3's shape, small enough to make in a second."""
@@ -32,7 +32,8 @@ import torch, transformers
 model = transformers.AutoModelForCausalLM.from_pretrained("{REPOSITORY}", trust_remote_code=True).eval()
 ids = torch.arange(3, 27).reshape(2, 12)
 tokens = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False)
-print("loaded", type(model).__module__.split(".")[0], "and generated", tokens[0, 12:].tolist())
+assert type(model).__module__.startswith("transformers_modules."), type(model)
+print("the remote class loaded and generated", tokens[0, 12:].tolist())
 '''
 
 COMPARE = f'''"""The same weights in transformers' own class: the logits must be equal."""

@@ -169,9 +169,9 @@ def test_the_demo(tmp_path, real_wheel):
     if release.major >= 5:
         assert "KeyError: 'type'" in out
         assert "rope-scaling-type-key" in out
-    assert out.count("✓ loaded transformers_modules and generated [") == 2
+    assert out.count("✓ the remote class loaded and generated [") == 2
     assert out.count("byte for byte") == 2
-    assert "✓ Failed, found, mended, equal, undone: " in out
+    assert "✓ Failed, found, mended, equal, taken back: " in out
     assert time.monotonic() - began < 600
 
 
