@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import pkgutil
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -69,14 +71,28 @@ def diagnose(
             except Exception as error:
                 findings.append(_crash(check, error))
     readers = [check for check in chosen if check.read is not None]
-    layout = Layout(facts)
-    for source in facts.sources:
-        if source.text is not None and readers and not layout.superseded(source):
-            findings += _read(source, readers, facts, skipped)
+    if readers and facts.sources:
+        layout = Layout(facts)
+        sources = [source for source in facts.sources if source.text is not None and not layout.superseded(source)]
+        with _uncollected():
+            for source in sources:
+                findings += _read(source, readers, facts, skipped)
     findings = [replace(f, patch=f.patch or mender(f.construct or f.id)) for f in findings]
     ranks = list(Severity)
     findings.sort(key=lambda f: (ranks.index(f.severity or Severity.HINT), *_place(f.where), f.id))
     return Diagnosis(tuple(dict.fromkeys(findings)), tuple(dict.fromkeys(skipped)))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the cyclic garbage collector: a syntax tree is a million objects and no cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _place(where: Location | None) -> tuple[str, int, int, int]:

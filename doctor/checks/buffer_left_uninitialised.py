@@ -28,7 +28,7 @@ FACTORIES = (
 LEAVES_TORCH = "item|tolist|numpy|numel|size|Parameter|Linear|Embedding|get_default_dtype|iinfo|finfo"
 COMPUTED = (
     rb"register_buffer\((?s:.{1,300}?)(?:persistent\s*=\s*False|,\s*False\s*\))"
-    rb"|self\.\w+\s*=[^=\n]*\btorch\.(?:" + FACTORIES.encode() + rb")\("
+    rb"|self\.\w+\s*=(?![^=\n]*(?:Parameter|Buffer)\()[^=\n]*\btorch\.(?:" + FACTORIES.encode() + rb")\("
 )
 ROTARY = """
 class Rotary(nn.Module):
@@ -111,6 +111,7 @@ def _buffers(code: Code) -> Iterator[Made]:
 
 def _attributes(code: Code) -> Iterator[Made]:
     """`self.x = torch.arange(...)` in the `__init__` of a module."""
+    known: dict[ast.AST, dict[str, ast.expr]] = {}
     for assign in code.nodes(ast.Assign):
         target, function = assign.targets[0], code.function(assign)
         if not isinstance(target, ast.Attribute) or getattr(target.value, "id", "") != "self":
@@ -118,7 +119,9 @@ def _attributes(code: Code) -> Iterator[Made]:
         if getattr(function, "name", "") != "__init__" or not _is_module(code, assign):
             continue
         assert function is not None
-        if _makes_tensor(assign.value, _locals(function)) and not _held_back(code, assign):
+        if function not in known:
+            known[function] = _locals(function)
+        if _makes_tensor(assign.value, known[function]) and not _held_back(code, assign):
             yield assign, target.attr, "tensor"
 
 
