@@ -44,7 +44,7 @@ def scan(request: Request) -> Facts:
     python = interpreter.locate(request.python, request.environment, request.directory, skipped)
     installed, duplicates = packages.read(python, skipped)
     transformers = installed.get("transformers")
-    legacy = transformers is not None and transformers.version.startswith("4.")
+    legacy = transformers is not None and transformers.version.startswith(("3.", "4."))
     places = caches.locate(request.environment, request.directory, legacy)
     targets = _targets(request)
     reader = _read(request, targets, places, skipped)

@@ -29,6 +29,7 @@ _ERRORS = {
     errno.ENXIO: "is a socket or a device, not a file",
     errno.ENOTDIR: "is gone, or links to a file that is",
 }
+_JSON = {"list": "array", "str": "string", "bool": "boolean", "NoneType": "null"}
 
 
 class Unreadable(Exception):
@@ -67,6 +68,27 @@ def _drain(descriptor: int, size: int) -> bytes:
         chunks.append(chunk)
         size -= len(chunk)
     return b"".join(chunks)
+
+
+def lines(path: str) -> list[str]:
+    """The lines of a text file."""
+    return read_bytes(path).decode("utf-8", "replace").splitlines()
+
+
+def optional_lines(path: str) -> list[str]:
+    """The lines of a file that only adds to what is known; none where it cannot be read."""
+    try:
+        return lines(path)
+    except Unreadable:
+        return []
+
+
+def names(folder: str) -> list[str]:
+    """What a folder holds, in order; nothing where it cannot be listed."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def decode(data: bytes) -> str:
@@ -108,5 +130,6 @@ def parse_object(data: bytes) -> Mapping[str, Any]:
     except ValueError as error:
         raise Unreadable(f"is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise Unreadable(f"holds a JSON {type(value).__name__}, an object is expected")
+        kind = _JSON.get(type(value).__name__, "number")
+        raise Unreadable(f"holds a JSON {kind}, an object is expected")
     return value

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from os.path import abspath, basename, dirname, exists, expanduser, isdir, isfile, join, realpath
 
 from doctor.model import Python, Skip
-from doctor.scan.files import Unreadable, read_bytes, why
+from doctor.scan.files import Unreadable, lines, names, optional_lines
+from doctor.scan.prefix import NUMBERS, libraries, sites, version_of
 
-_LIBRARY = re.compile(r"(?:python|pypy)(3\.\d+)t?$")
-_NUMBERS = re.compile(r"\d+(?:\.\d+){1,2}")
 _EXECUTABLES = ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe")
 
 
@@ -60,7 +59,7 @@ def _given(python: str, environment: Mapping[str, str], directory: str) -> Pytho
         return _folder(_pyenv(dirname(dirname(path)), environment, directory), environment)
     near, far = ([dirname(file), dirname(dirname(file))] for file in (path, realpath(path)))
     prefixes = [prefix for prefix in near if isfile(join(prefix, "pyvenv.cfg"))]
-    prefixes += [prefix for prefix in (*far, *near) if _libraries(prefix)]
+    prefixes += [prefix for prefix in (*far, *near) if libraries(prefix)]
     if prefixes and basename(path).lower().startswith(("python", "pypy")):
         return _folder(prefixes[0], environment, path)
     raise ValueError(f"{path} is no Python executable: give one, or the folder of an environment")
@@ -75,18 +74,18 @@ def on_path(name: str, environment: Mapping[str, str]) -> str | None:
 
 def _pyenv(root: str, environment: Mapping[str, str], directory: str) -> str:
     """The installation that a pyenv shim would run: the variable, the nearest .python-version, the global one."""
-    names = environment.get("PYENV_VERSION", "").split(":")[0]
+    wanted = environment.get("PYENV_VERSION", "").split(":")[0]
     files = [*(join(folder, ".python-version") for folder in _upwards(directory)), join(root, "version")]
-    for file in () if names else files:
+    for file in () if wanted else files:
         if isfile(file):
-            names = next((line.strip() for line in _lines(file) if line.strip()), "")
+            wanted = next((line.strip() for line in optional_lines(file) if line.strip()), "")
             break
     versions = join(root, "versions")
-    for name in sorted(os.listdir(versions), key=lambda name: [int(n) for n in re.findall(r"\d+", name)], reverse=True):
-        if name == names or (names and name.startswith(names + ".")):
+    for name in sorted(names(versions), key=lambda name: [int(n) for n in re.findall(r"\d+", name)], reverse=True):
+        if name == wanted or (wanted and name.startswith(wanted + ".")):
             return join(versions, name)
     raise ValueError(
-        f"pyenv selects {names or 'no version'}, which is not under {versions}: give the executable itself"
+        f"pyenv selects {wanted or 'no version'}, which is not under {versions}: give the executable itself"
     )
 
 
@@ -104,40 +103,35 @@ def _folder(path: str, environment: Mapping[str, str], executable: str | None = 
     executable = executable or next((p for name in _EXECUTABLES if os.path.lexists(p := join(path, name))), "")
     if isfile(join(path, "pyvenv.cfg")):
         return _virtual(path, executable, environment)
-    if not _libraries(path):
+    if not libraries(path):
         raise ValueError(f"{path} is no Python environment{_cure(path)}")
-    version = _version(path, executable)
-    paths = [*_user(version, environment), *_sites(path, version)]
+    version = version_of(path, executable)
+    paths = [*_user(version, environment), *sites(path, version)]
     kind = "conda" if isdir(join(path, "conda-meta")) else "system"
     return Python(executable, version, path, kind, tuple(paths))  # type: ignore[arg-type]
 
 
 def _cure(path: str) -> str:
-    try:
-        names = sorted(os.listdir(path))
-    except OSError as error:
-        return f": it {why(error)}"
-    inside = [name for name in names if isfile(join(path, name, "pyvenv.cfg"))]
+    inside = [name for name in names(path) if isfile(join(path, name, "pyvenv.cfg"))]
     if inside:
         return f", but holds one: give {join(path, inside[0])}"
-    if any(name.endswith(".dist-info") for name in names):
+    if any(name.endswith(".dist-info") for name in names(path)):
         return ", but a folder of packages: give the interpreter, and put this folder on PYTHONPATH"
     return " (no pyvenv.cfg, no lib/python3.*): give a Python executable or the folder of an environment"
 
 
 def _virtual(path: str, executable: str, environment: Mapping[str, str]) -> Python:
     settings = _settings(join(path, "pyvenv.cfg"))
-    written = _NUMBERS.match(settings.get("version") or settings.get("version_info") or "")
-    version = written[0] if written else _version(path, executable)
-    paths = _sites(path, version)
+    written = NUMBERS.match(settings.get("version") or settings.get("version_info") or "")
+    version = written[0] if written and sites(path, written[0]) else version_of(path, executable)
+    paths = sites(path, version)
+    if not paths:
+        cure = f"make it anew: python -m venv --clear {path}"
+        raise ValueError(f"{path} is no Python environment: it holds a pyvenv.cfg, but no packages; {cure}")
     if settings.get("include-system-site-packages", "").lower() == "true" and settings.get("home"):
         base = _base(settings["home"])
-        paths += [*_user(version, environment), *_sites(base, version)]
+        paths += [*_user(version, environment), *sites(base, version)]
     return Python(executable, version, path, "uv" if "uv" in settings else "venv", tuple(paths))
-
-
-def _lines(path: str) -> list[str]:
-    return read_bytes(path).decode("utf-8", "replace").splitlines()
 
 
 def _base(folder: str) -> str:
@@ -145,78 +139,15 @@ def _base(folder: str) -> str:
     if isfile(join(dirname(folder), "pyvenv.cfg")):
         # Python 3.10 notes the environment it was run from; what that one links to is the installation.
         folder = dirname(realpath(join(folder, "python")))
-    return folder if _libraries(folder) else dirname(folder)
+    return folder if libraries(folder) else dirname(folder)
 
 
 def _settings(path: str) -> dict[str, str]:
     try:
-        pairs = [line.partition("=") for line in _lines(path)]
+        pairs = [line.partition("=") for line in lines(path)]
     except Unreadable as error:
         raise ValueError(f"{path} {error}") from error
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
-
-
-def _libs(prefix: str) -> tuple[str, ...]:
-    """Fedora keeps compiled packages in lib64; elsewhere that is a link to lib."""
-    return ("lib",) if os.path.islink(join(prefix, "lib64")) else ("lib64", "lib")
-
-
-def _libraries(prefix: str) -> list[str]:
-    """The lib/python3.* folders of a prefix, the newest first (`Lib` on Windows)."""
-    found: dict[tuple[int, int], list[str]] = {}
-    for lib in _libs(prefix):
-        try:
-            names = os.listdir(join(prefix, lib))
-        except OSError:
-            continue
-        for name in names:
-            if match := _LIBRARY.match(name):
-                major, minor = match[1].split(".")
-                found.setdefault((int(major), int(minor)), []).append(join(prefix, lib, name))
-    folders = [folder for key in sorted(found, reverse=True) for folder in found[key]]
-    return folders or ([join(prefix, "Lib")] if isfile(join(prefix, "Lib", "os.py")) else [])
-
-
-def _version(prefix: str, executable: str) -> str:
-    """As exact as the files tell: conda's record, a pyenv folder's name, patchlevel.h, else the minor version."""
-    libraries = _libraries(prefix)
-    named = re.search(r"(3\.\d+)t?(?:\.exe)?$", basename(realpath(executable)))
-    minors = [match[1] for folder in libraries if (match := _LIBRARY.match(basename(folder)))]
-    minor = named[1] if named and named[1] in minors else next(iter(minors), "")
-    if realpath(executable) == realpath(sys.executable) and minor in (
-        "",
-        f"{sys.version_info[0]}.{sys.version_info[1]}",
-    ):
-        return ".".join(map(str, sys.version_info[:3]))
-    for text in (*_conda_record(prefix), basename(prefix), *_patchlevel(prefix, minor)):
-        exact = _NUMBERS.search(text)
-        if exact and (exact[0] == minor or exact[0].startswith(minor + ".")):
-            return exact[0]
-    return minor or "3"
-
-
-def _conda_record(prefix: str) -> list[str]:
-    folder = join(prefix, "conda-meta")
-    names = os.listdir(folder) if isdir(folder) else []
-    return [name for name in names if re.match(r"python-3\.\d+\.\d+-", name)]
-
-
-def _patchlevel(prefix: str, minor: str) -> list[str]:
-    path = join(prefix, "include", f"python{minor}", "patchlevel.h")
-    if not isfile(path):
-        return []
-    return [line.partition('"')[2] for line in _lines(path) if line.startswith("#define PY_VERSION ")]
-
-
-def _sites(prefix: str, version: str) -> list[str]:
-    """The site-packages folders of a prefix, as `site.getsitepackages` of the interpreter (Debian's too) lists them."""
-    minor = ".".join(version.split(".")[:2])
-    folders = [f"{prefix}/local/lib/python{minor}/dist-packages"]
-    for lib in _libs(prefix):
-        names = [basename(f) for f in _libraries(prefix) if basename(f).rstrip("t").endswith(minor)]
-        folders += [f"{prefix}/{lib}/{name}/site-packages" for name in dict.fromkeys(names)]
-    folders += [f"{prefix}/lib/python3/dist-packages", f"{prefix}/lib/python{minor}/dist-packages"]
-    return [*filter(isdir, folders), *([f"{prefix}/Lib/site-packages"] if isdir(f"{prefix}/Lib/site-packages") else [])]
 
 
 def _user(version: str, environment: Mapping[str, str]) -> list[str]:
@@ -251,13 +182,13 @@ def _gone(path: str) -> bool:
 
 def _links(folder: str, skipped: list[Skip]) -> Iterator[str]:
     """The folders that .pth files add; their `import` lines, which Python would execute, are left alone."""
-    for name in sorted(os.listdir(folder)):
+    for name in names(folder):
         if not name.endswith(".pth") or name.startswith("."):
             continue
         try:
-            lines = [line.strip() for line in _lines(join(folder, name))]
+            stripped = [line.strip() for line in lines(join(folder, name))]
         except Unreadable as error:
             skipped.append(Skip(join(folder, name), str(error)))
             continue
-        entries = [line for line in lines if line and not line.startswith(("#", "import ", "import\t"))]
+        entries = [line for line in stripped if line and not line.startswith(("#", "import ", "import\t"))]
         yield from (path for line in entries if "\0" not in line and isdir(path := join(folder, line)))

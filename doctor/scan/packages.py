@@ -59,6 +59,8 @@ def _distributions(folder: str, skipped: list[Skip]) -> Iterator[tuple[float, Pa
 def _distribution(path: str, skipped: list[Skip]) -> Package:
     new = path.endswith(".dist-info")
     file = path if isfile(path) else join(path, "METADATA" if new else "PKG-INFO")
+    if not os.path.lexists(file):
+        raise Unreadable(f"holds no {basename(file)}: the distribution was not counted")
     try:
         header = _header(read_bytes(file, HEADER_LIMIT))
     except Unreadable as error:

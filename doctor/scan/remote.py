@@ -9,7 +9,7 @@ from os.path import basename, dirname, isdir, isfile, join
 
 from doctor.model import ModelFacts, Source
 from doctor.scan.caches import Caches, Origin, neighbour, origin, plain, snapshot
-from doctor.scan.files import Unreadable, read_bytes
+from doctor.scan.files import Unreadable, names, read_bytes
 from doctor.scan.model_folder import code_repositories
 from doctor.scan.scripts import Reader
 
@@ -73,18 +73,12 @@ def _model(reader: Reader, place: Origin, places: Caches, directory: str) -> Mod
 
 def _folders(reader: Reader, place: Origin, places: Caches, directory: str) -> Iterator[str]:
     if place.local:
-        names = {place.repository, basename(place.root)}
-        yield from [path for path in reader.models if {basename(path), plain(basename(path))} & names]
-        yield from (join(directory, name) for name in _names(directory) if {name, plain(name)} & names)
+        wanted = {place.repository, basename(place.root)}
+        yield from [path for path in reader.models if {basename(path), plain(basename(path))} & wanted]
+        here = [join(directory, name) for name in names(directory) if {name, plain(name)} & wanted]
+        yield from (folder for folder in here if isfile(join(folder, "config.json")))
         return
     for hub in dict.fromkeys((places.hub, neighbour(place)[0])):
         folder = snapshot(hub, place.repository or "", place.revision)
         if folder and basename(folder) == place.revision:
             yield folder
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return [name for name in sorted(os.listdir(directory)) if isfile(join(directory, name, "config.json"))]
-    except OSError:
-        return []

@@ -101,7 +101,7 @@ class Reader:
         if not entry.is_symlink():
             return False
         target = realpath(entry.path)
-        if not (realpath(dirname(entry.path)) + os.sep).startswith(target + os.sep):
+        if not (realpath(dirname(entry.path)) + os.sep).startswith(target.rstrip(os.sep) + os.sep):
             return False
         self.skipped.append(Skip(entry.path, f"is a link to {target}, a folder around it"))
         return True

@@ -40,6 +40,11 @@ def test_virtualenv_writes_five_numbers(place: Any) -> None:
     assert find(place, "venv").version == "3.11.9"
 
 
+def test_an_environment_that_was_upgraded_in_place(place: Any) -> None:
+    site = place.venv(minor="3.12", version="3.11.7")
+    assert (find(place, "venv").version, find(place, "venv").paths) == ("3.12", (str(site),))
+
+
 def test_an_environment_of_conda(place: Any) -> None:
     site = place.prefix("conda", "3.12")
     place.put("conda/conda-meta/python-3.12.4-h955ad1f_1.json", "{}")
@@ -205,6 +210,7 @@ def test_an_environment_whose_interpreter_is_gone(place: Any) -> None:
         ("project", "project is no Python environment, but holds one: give .*/project/.venv"),
         ("target", "target is no Python environment, but a folder of packages: give the interpreter, and put"),
         ("half", "half is no Python environment"),
+        ("bare", "bare is no Python environment: it holds a pyvenv.cfg, but no packages; make it anew: python -m venv"),
     ],
 )
 def test_what_is_no_environment(place: Any, given: str, message: str) -> None:
@@ -213,6 +219,7 @@ def test_what_is_no_environment(place: Any, given: str, message: str) -> None:
     place.venv("project/.venv")
     place.distribution(place.root / "target", "x", "1")
     (place.root / "half/bin").mkdir(parents=True)
+    place.put("bare/pyvenv.cfg", "version = 3.11.7")
     with pytest.raises(ValueError, match=message) as caught:
         find(place, given)
     assert type(caught.value) is ValueError

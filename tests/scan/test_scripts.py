@@ -171,11 +171,13 @@ def test_folders_that_lead_in_circles(place: Any) -> None:
     place.put("p/a/x.py", "x = 1")
     (place.root / "p/a/up").symlink_to(place.root / "p")
     (place.root / "p/self").symlink_to("self")
+    (place.root / "p/root").symlink_to("/")
     (place.root / "p/again").symlink_to("a")
     facts = place.scan(place.root / "p")
     assert paths(facts, place.root) == ["p/a/x.py"]
     assert place.skips(facts) == {
         "p/a/up": f"is a link to {place.root}/p, a folder around it",
+        "p/root": "is a link to /, a folder around it",
         "p/self": "is a link that leads back to itself",
     }
 
