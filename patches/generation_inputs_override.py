@@ -62,7 +62,9 @@ def _doctor_generation_inputs(prepare):
             inputs.pop(name, None)
         ids = inputs.get("input_ids") if inputs.get("inputs_embeds") is None else inputs["inputs_embeds"]
         positions = inputs.get("position_ids")
-        if ids is not None and positions is not None and positions.shape[-1] > ids.shape[1]:
+        if ids is not None and positions is not None and positions.shape[-1] != ids.shape[1]:
+            if positions.shape[-1] < ids.shape[1]:  # 5.2 hands one position, also where the override drops the cache
+                positions = (kwargs["attention_mask"].long().cumsum(-1) - 1).clamp(min=0)
             inputs["position_ids"] = positions[..., -ids.shape[1] :]
         return inputs
 
