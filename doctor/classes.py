@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from doctor.patch import parsed
+
 
 class Classes:
     """What patches ask about the top-level classes of a file; names are those in the file."""
 
     def __init__(self, text: str) -> None:
-        body = ast.parse(text).body
+        body = parsed(text).body
         self.nodes = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
 
     def bases(self, name: str) -> list[str]:

@@ -7,17 +7,25 @@ put once, in one block, before its first class or function.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
+import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar
 
 import libcst as cst
 
 BANNER = "# Added by tune-doctor: lets this file run on every transformers release from 4.47 to 5.x."
+OURS = "_doctor_"
+"""The names of the functions that patches bring along begin with this; patches leave those functions alone."""
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_END = re.compile(r"(?:\r\n|\r|\n)\Z")
+_FOLDED = re.compile(rf"^[ \t]*(?:class|def) {OURS}folded_\d+(?:\(\))?: pass\b", re.MULTILINE)
 PASSES = 4
 """A file that still changes after so many traversals has two patches that undo each other."""
 
@@ -88,10 +96,32 @@ class Patch:
     def id(cls) -> str:
         return cls.__module__.rpartition(".")[2].replace("_", "-")
 
+    def reaches(self, name: str, text: str) -> bool:
+        """Whether the rewrite may fall on a class, function or method (`Class.method`), given its name and text.
+
+        Those that no patch reaches are not parsed.  A patch that works where no needle is says so here.
+        """
+        return any(needle.decode() in text for needle in self.needles)
+
     def helper(self, name: str) -> cst.Name:
         """The name of one of `helpers`, which will be in the file."""
         self.file.helpers[name] = self.helpers[name]
         return cst.Name(name)
+
+
+@lru_cache(maxsize=2)
+def parsed(text: str) -> ast.Module:
+    """A file's `ast` tree, for patches that look around before they rewrite: libcst takes ten times as long.
+
+    Raises Refusal where the file's Python is newer than the one that runs.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes in somebody's docstring are not our subject
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None) or 1
+            raise Refusal(f"line {line}: the file's Python is newer than the one that runs doctor") from error
 
 
 @dataclass(frozen=True)
@@ -108,11 +138,23 @@ def rewrite(text: str, patches: Iterable[type[Patch]] | None = None) -> Rewrite:
     Everything outside the rewritten expressions stays byte for byte.  Raises `cst.ParserSyntaxError` where the
     file is not Python 3, and `Refusal` where a patch would change the numbers.
     """
+    mark, text = ("\ufeff", text[1:]) if text.startswith("\ufeff") else ("", text)
     data = text.encode("utf-8", "surrogatepass")
     chosen = [p for p in (catalogue() if patches is None else patches) if any(n in data for n in p.needles)]
     if not chosen:
-        return Rewrite(text, ())
-    module, applied = cst.parse_module(text), set[str]()
+        return Rewrite(mark + text, ())
+    short, folded = _fold(text, [patch(File(text)) for patch in chosen])
+    done, applied = _traversed(text, short, chosen)
+    try:
+        whole = _unfold(done, folded)
+    except KeyError:  # a patch took a definition away, or wrote one twice
+        whole, applied = _traversed(text, text, chosen)
+    return Rewrite(mark + whole if applied else mark + text, tuple(p.id() for p in chosen if p.id() in applied))
+
+
+def _traversed(text: str, short: str, chosen: Sequence[type[Patch]]) -> tuple[str, set[str]]:
+    """What the patches make of a file, given shortened, and the ids of those that changed it."""
+    module, applied = cst.parse_module(short), set[str]()
     helpers: dict[str, str] = {}
     for _ in range(PASSES):
         file = File(text)
@@ -121,13 +163,53 @@ def rewrite(text: str, patches: Iterable[type[Patch]] | None = None) -> Rewrite:
         applied |= chain.applied
         helpers |= file.helpers
         if not chain.again:
-            break
-    else:
-        raise Refusal(f"patches {', '.join(sorted(applied))} keep rewriting each other's output")
-    if not applied:
-        return Rewrite(text, ())
-    module = _with_helpers(module, helpers)
-    return Rewrite(module.code, tuple(p.id() for p in chosen if p.id() in applied))
+            return (_with_helpers(module, helpers).code if applied else short), applied
+    raise Refusal(f"patches {', '.join(sorted(applied))} keep rewriting each other's output")
+
+
+def _fold(text: str, patches: Sequence[Patch]) -> tuple[str, dict[str, str]]:
+    """A file with one line in place of every class and function that no patch reaches, and what those lines stand for.
+
+    libcst reads half a megabyte a second; most of a modeling file is of no interest to any patch.
+    """
+    try:
+        body = parsed(text).body
+    except Refusal:
+        return text, {}
+    lines, folded = _LINE.findall(text), dict[str, str]()
+    for name, node in _definitions(body):
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
+        last = node.end_lineno or node.lineno
+        inside = "".join(lines[first:last])
+        if not lines[first] or name.startswith(OURS) or any(patch.reaches(name, inside) for patch in patches):
+            continue
+        kind, call = ("def", "()") if "." in name else ("class", "")
+        indent, end = lines[first][: node.col_offset], _END.search(inside)
+        line, ending = f"{indent}{kind} {OURS}folded_{len(folded)}{call}: pass", end[0] if end else ""
+        folded[line] = inside.removesuffix(ending)
+        lines[first:last] = [line + ending, *([""] * (last - first - 1))]
+    return "".join(lines), folded
+
+
+def _definitions(
+    body: Iterable[ast.stmt],
+) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """The classes and functions of the top level, each class before its methods."""
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, node
+            for inner in node.body if isinstance(node, ast.ClassDef) else ():
+                if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+                    yield f"{node.name}.{inner.name}", inner
+
+
+def _unfold(text: str, folded: Mapping[str, str]) -> str:
+    """The file with its classes and functions back.  Raises KeyError where one is not there exactly once."""
+    left = dict(folded)
+    whole = _FOLDED.sub(lambda found: left.pop(found[0]), text)
+    if left:
+        raise KeyError(*left)
+    return whole
 
 
 @cache
@@ -143,6 +225,17 @@ def catalogue() -> tuple[type[Patch], ...]:
 
 
 Handler = Callable[..., Any]
+
+_DEFINITIONS = (cst.ClassDef, cst.FunctionDef)
+# fmt: off
+_LEAVES = frozenset({
+    cst.Name, cst.SimpleString, cst.Integer, cst.Float, cst.Dot, cst.Comma, cst.Colon, cst.Semicolon, cst.AssignEqual,
+    cst.LeftParen, cst.RightParen, cst.LeftSquareBracket, cst.RightSquareBracket, cst.And, cst.Or, cst.Equal,
+    cst.NotEqual, cst.Is, cst.IsNot, cst.In, cst.NotIn, cst.Add, cst.Subtract, cst.Multiply, cst.Divide,
+    cst.SimpleWhitespace, cst.ParenthesizedWhitespace, cst.TrailingWhitespace, cst.EmptyLine, cst.Comment, cst.Newline,
+})
+# fmt: on
+"""Nodes with nothing below them that a patch could want; not rebuilding them saves a third of the traversal."""
 
 
 class _Chain(cst.CSTTransformer):
@@ -162,14 +255,20 @@ class _Chain(cst.CSTTransformer):
                     self.leaves.setdefault(getattr(cst, kind), []).append((patch.id(), getattr(patch, name)))
 
     def on_visit(self, node: cst.CSTNode) -> bool:
+        if type(node) in _LEAVES:
+            return False
+        if isinstance(node, _DEFINITIONS) and node.name.value.startswith(OURS):
+            return False
         for visit in self.visits.get(type(node), ()):
             visit(node)
-        if isinstance(node, cst.ClassDef | cst.FunctionDef):
+        if isinstance(node, _DEFINITIONS):
             self.file.scope.append(node)
         return True
 
     def on_leave(self, original_node: Any, updated_node: Any) -> Any:
-        if isinstance(original_node, cst.ClassDef | cst.FunctionDef):
+        if isinstance(original_node, _DEFINITIONS):
+            if original_node.name.value.startswith(OURS):
+                return updated_node
             self.file.scope.pop()
         handlers = self.leaves.get(type(original_node))
         if not handlers:
@@ -180,11 +279,11 @@ class _Chain(cst.CSTTransformer):
             if left is node:
                 continue
             self.applied.add(name)
+            if type(left) is not type(original_node):
+                # The patches behind this one know the old type only: what they wanted, they get in another pass.
+                self.again |= any(later(original_node, node) is not node for _, later in handlers[place + 1 :])
+                return left
             node = left
-            if type(node) is not type(original_node):
-                # The patches behind this one know the old type only: they see the new node in another pass.
-                self.again |= place + 1 < len(handlers)
-                break
         return node
 
     def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None: ...
@@ -202,15 +301,25 @@ def _with_helpers(module: cst.Module, helpers: Mapping[str, str]) -> cst.Module:
     ours = [index for index, name in functions if name.startswith("_doctor_")]
     place = ours[-1] + 1 if ours else _after_imports(module)
     texts = [textwrap.dedent(source).strip() + "\n" for source in wanted]
-    parsed = [s for text in texts for s in cst.parse_module(text, module.config_for_parsing).body]
-    block = [s.with_changes(leading_lines=[_blank(), _blank()]) for s in parsed]
+    bodies = [cst.parse_module(text, module.config_for_parsing).body for text in texts]
+    block = [s.with_changes(leading_lines=[_blank(), _blank()]) for body in bodies for s in body]
     if not ours:
-        block[0] = block[0].with_changes(leading_lines=[_blank(), _blank(), cst.EmptyLine(comment=cst.Comment(BANNER))])
-    return module.with_changes(body=[*module.body[:place], *block, *module.body[place:]])
+        above = [_blank(), _blank()] if place else []
+        block[0] = block[0].with_changes(leading_lines=[*above, cst.EmptyLine(comment=cst.Comment(BANNER))])
+    rest = [*module.body[place:]]
+    if rest and _blanks(rest[0]) < 2:
+        rest[0] = rest[0].with_changes(leading_lines=[_blank(), _blank(), *rest[0].leading_lines[_blanks(rest[0]) :]])
+    return module.with_changes(body=[*module.body[:place], *block, *rest])
 
 
 def _blank() -> cst.EmptyLine:
     return cst.EmptyLine(indent=False)
+
+
+def _blanks(statement: Any) -> int:
+    """How many blank lines stand before a statement and its comments."""
+    commented = [index for index, line in enumerate(statement.leading_lines) if line.comment]
+    return commented[0] if commented else len(statement.leading_lines)
 
 
 def _after_imports(module: cst.Module) -> int:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+
+from doctor.patch import OURS, parsed
 
 NAMES = ("rope_scaling", "rope_parameters")
 KEYS = ("type", "rope_type")
@@ -74,15 +75,9 @@ class Rope:
 
 @lru_cache(maxsize=4)
 def facts(text: str) -> Rope:
-    """The facts of a file's text; the patches of one traversal share them.
-
-    Raises SyntaxError where the file's Python is newer than the running one.
-    """
+    """The facts of a file's text; the patches of one traversal share them."""
     rope = Rope()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes in somebody's docstring are not our subject
-        tree = ast.parse(text)
-    found = list(_walk(tree.body, ()))
+    found = list(_walk(parsed(text).body, ()))
     for _ in range(2):  # an alias of an alias
         for path, node in found:
             _aliases(node, path, rope)
@@ -98,7 +93,7 @@ def _walk(nodes: list[ast.stmt], path: Path) -> Iterator[tuple[Path, ast.AST]]:
         yield path, node
         inner = path
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if node.name.startswith("_doctor_"):
+            if node.name.startswith(OURS):
                 continue
             inner = (*path, node.name)
         stack += [(inner, child) for child in reversed(list(ast.iter_child_nodes(node)))]

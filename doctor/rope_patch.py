@@ -9,13 +9,16 @@ from typing import ClassVar, NamedTuple
 import libcst as cst
 
 from doctor import rope
-from doctor.patch import File, Patch, Refusal
+from doctor.patch import File, Patch
 
 SCALING = '''
 def _doctor_rope_scaling(config):
     """The RoPE scaling of a config (or the dict itself) with `type` and `rope_type`; None where nothing is scaled."""
-    get = config.get if isinstance(config, dict) else lambda name: getattr(config, name, None)
-    scaling = get("rope_scaling") or get("rope_parameters") or config
+    scaling = config
+    if not isinstance(config, dict):
+        scaling = getattr(config, "rope_scaling", None) or getattr(config, "rope_parameters", None)
+    elif "rope_scaling" in config or "rope_parameters" in config:
+        scaling = config.get("rope_scaling") or config.get("rope_parameters")
     if not isinstance(scaling, dict):
         return None
     kind = scaling.get("type") or scaling.get("rope_type")
@@ -53,10 +56,7 @@ class RopePatch(Patch):
 
     @cached_property
     def facts(self) -> rope.Rope:
-        try:
-            return rope.facts(self.file.text)
-        except SyntaxError as error:
-            raise Refusal(f"line {error.lineno}: the file's Python is newer than the one that runs doctor") from error
+        return rope.facts(self.file.text)
 
     @property
     def path(self) -> rope.Path:
@@ -134,6 +134,21 @@ class RopePatch(Patch):
         if owner is None or key not in rope.KEYS:
             return None
         return (owner, key) if self.holds(owner) is not None else None
+
+
+class ScalingPatch(RopePatch):
+    """A patch that follows a rope scaling from where it is taken off the configuration to where it is asked."""
+
+    def __init__(self, file: File) -> None:
+        super().__init__(file)
+        self.taking: set[str] = set()
+
+    def reaches(self, name: str, text: str) -> bool:
+        """A scaling may be kept under any name, in any method of the class that takes it from its configuration."""
+        owner, _, method = name.partition(".")
+        if not method and super().reaches(name, text):
+            self.taking.add(owner)
+        return owner in self.taking
 
 
 def _called(node: cst.Call) -> Source | None:

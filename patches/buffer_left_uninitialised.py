@@ -10,13 +10,14 @@ Reference: https://github.com/huggingface/transformers/issues/48892
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
 import libcst as cst
 import libcst.matchers as m
 
 from doctor.classes import Classes
-from doctor.patch import Example, File, Patch
+from doctor.patch import Example, File, Patch, parsed
 
 INIT = """
     def _init_weights(self, module):
@@ -172,8 +173,11 @@ class P(transformers.PreTrainedModel):
         defined = any(classes.method(name, "_init_weights") for name in self.models)
         self.bare = [] if defined else [name for name in self.models if ROOT in classes.bases(name)]
 
+    def reaches(self, name: str, text: str) -> bool:
+        return name in self.bare or "_init_weights" in text or super().reaches(name, text)
+
     def visit_Module(self, node: cst.Module) -> None:
-        self.buffers = bool(self.models) and any(_registered(call) for call in m.findall(node, BUFFER))
+        self.buffers = bool(self.models) and any(_loses(call) for call in ast.walk(parsed(self.file.text)))
 
     def visit_With(self, node: cst.With) -> None:
         self.on_cpu += any(m.matches(item, ON_CPU) for item in node.items)
@@ -260,6 +264,18 @@ class P(transformers.PreTrainedModel):
 
     def _restore(self, module: cst.Name) -> cst.SimpleStatementLine:
         return cst.SimpleStatementLine([cst.Expr(cst.Call(self.helper("_doctor_restore_buffers"), [cst.Arg(module)]))])
+
+
+def _loses(node: ast.AST) -> bool:
+    """Whether a node is a call that registers a buffer which no checkpoint holds."""
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) != "self.register_buffer":
+        return False
+    given = dict(zip(("name", "tensor", "persistent"), node.args, strict=False))
+    given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+    values = [
+        value.value if isinstance(value, ast.Constant) else ... for value in map(given.get, ("tensor", "persistent"))
+    ]
+    return "tensor" in given and values[0] is not None and values[1] is False
 
 
 def _tensors(lines: Sequence[cst.SimpleStatementLine]) -> set[str]:

@@ -60,6 +60,10 @@ class PostInitMissing(Patch):
         Example("class M(nn.Module):\n    def __init__(self):\n        super().__init__()\n", keeps="not a model"),
     ]
 
+    def reaches(self, name: str, text: str) -> bool:
+        owner, _, method = name.partition(".")
+        return method in ("", "__init__") and Classes(self.file.text).derives(owner, ROOT)
+
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         if updated_node.name.value != "__init__" or len(self.file.scope) != 1 or not self.file.classes:
             return updated_node

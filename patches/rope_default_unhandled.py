@@ -17,12 +17,12 @@ import libcst as cst
 
 from doctor import rope
 from doctor.patch import Example, File
-from doctor.rope_patch import RopePatch, code, is_none, string
+from doctor.rope_patch import ScalingPatch, code, is_none, string
 
 _SCALED = "        if self.rope_scaling is not None:\n            self.factor = self.rope_scaling['factor']"
 
 
-class RopeDefaultUnhandled(RopePatch):
+class RopeDefaultUnhandled(ScalingPatch):
     old, new = "transformers<5", "transformers>=4.36"
     needles = (b"rope_scaling", b"rope_parameters")
     examples = [

@@ -17,10 +17,10 @@ import libcst as cst
 
 from doctor.patch import Example, Refusal
 from doctor.rope import KEYS
-from doctor.rope_patch import RopePatch, code, is_none, string
+from doctor.rope_patch import ScalingPatch, code, is_none, string
 
 
-class RopeScalingTypeKey(RopePatch):
+class RopeScalingTypeKey(ScalingPatch):
     old, new = "transformers<5", "transformers>=4.36"
     needles = (b"rope_scaling", b"rope_parameters")
     examples = [

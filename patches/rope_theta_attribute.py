@@ -75,9 +75,10 @@ def _doctor_rope_value(config, name, *default):
         asks = isinstance(original_node.func, cst.Name) and original_node.func.value in ("getattr", "hasattr")
         if not asks or len(original_node.args) < 2 or not self._foreign(original_node.args[0].value):
             return updated_node
-        config, name = updated_node.args[0].value, string(updated_node.args[1].value)
+        name = string(original_node.args[1].value)
         if name not in NEWER:
             return updated_node
+        config = updated_node.args[0].value
         if original_node.func.value == "getattr":  # type: ignore[attr-defined]
             read = self._value(config, name, *(arg.value for arg in updated_node.args[2:]))
             return read.with_changes(lpar=original_node.lpar, rpar=original_node.rpar)
