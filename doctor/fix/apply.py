@@ -145,8 +145,5 @@ def _place(task: _Task, temporary: Path) -> Left | None:
 
 
 def _discard(temporary: Path) -> None:
-    try:
-        temporary.unlink(missing_ok=True)
-    except OSError:
-        # The folder is gone or read-only; what is left of the file is cleared by the next fix.
-        return
+    with suppress(OSError):  # the folder is gone, or read-only by now
+        temporary.unlink()

@@ -23,6 +23,7 @@ from doctor.fix import Left, Refused
 from doctor.fix.files import digest, stage, sync, unmake, write
 
 SCHEMA = 1
+STATES = ("started", "done", "undoing", "undone")
 PATIENCE = 30.0
 """Seconds to wait for another fix or undo."""
 _ID = re.compile(r"\d{8}-\d{6}-\d+")
@@ -173,7 +174,7 @@ class Journal:
     def _read(self, name: str) -> Run:
         try:
             return _load(json.loads((self.folder / name / "manifest.json").read_text("utf-8")), name)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             note = f"{self.folder / name / 'manifest.json'} cannot be read ({type(error).__name__}: {error})"
             return Run(name, state="unreadable", note=note)
 
@@ -221,4 +222,8 @@ def _load(manifest: dict[str, Any], name: str) -> Run:
         raise ValueError(f"schema {manifest['schema']}, this doctor reads {SCHEMA}")
     entries = tuple(Entry(**{**entry, "patches": tuple(entry["patches"])}) for entry in manifest["entries"])
     fields = {key: manifest[key] for key in ("time", "version", "state", "note")}
-    return Run(id=name, entries=entries, made=tuple(manifest["made"]), command=tuple(manifest["command"]), **fields)
+    run = Run(id=name, entries=entries, made=tuple(manifest["made"]), command=tuple(manifest["command"]), **fields)
+    texts = (*run.made, *fields.values(), *(text for entry in entries for text in (entry.path, entry.after)))
+    if run.state not in STATES or not all(isinstance(text, str) for text in texts):
+        raise ValueError("its values are not those of a run")
+    return run

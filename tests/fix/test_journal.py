@@ -99,8 +99,27 @@ def test_undone_runs_and_unknown_ones_are_refused(path: Path, journal: Journal, 
         journal.undo("1")
 
 
+def manifest_of(state: str = "done", path: object = "/x", after: object = "d") -> str:
+    entry = {"path": path, "before": None, "after": after, "patches": [], "mode": None, "link": None}
+    run = {"time": "", "version": "", "state": state, "note": "", "made": [], "command": [], "entries": [entry]}
+    return json.dumps({"schema": 1, **run})
+
+
 @pytest.mark.parametrize(
-    "manifest", ["", "{", "[]", '{"schema": 1}', '{"schema": 99}', "\x00", '{"schema": 1, "entries": 3}']
+    "manifest",
+    [
+        "",
+        "{",
+        "[]",
+        '{"schema": 1}',
+        '{"schema": 99}',
+        "\x00",
+        '{"schema": 1, "entries": 3}',
+        "[" * 100_000,
+        manifest_of(path=3),
+        manifest_of(state="odd"),
+        manifest_of(after=None),
+    ],
 )
 def test_a_damaged_manifest_is_said_and_other_runs_stay_usable(
     path: Path, journal: Journal, plan_of: PlanOf, manifest: str
