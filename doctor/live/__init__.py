@@ -85,10 +85,10 @@ def _cache() -> Path:
 
 
 def _catalogue_digest() -> str:
-    """Digest of the code that decides what a patched file looks like."""
+    """Digest of the code that decides what a patched file looks like: the patches and what they may import."""
     package = Path(doctor.__file__).parent
     digest = hashlib.sha256()
-    for file in [package / "patch.py", *sorted((package / "patches").glob("*.py"))]:
+    for file in sorted([*package.glob("*.py"), *package.glob("*.json"), *(package / "patches").glob("*.py")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -330,3 +330,13 @@ def test_the_hook_costs_next_to_nothing(bench):
     with_hook = set(bench.run(PYTHON, "-c", loaded).stdout.split())
     plain = bench.plain(PYTHON, "-c", loaded)
     assert with_hook - set(plain.stdout.split()) <= {"sitecustomize"}
+
+
+def test_another_catalogue_has_another_store(bench, tmp_path):
+    assert bench.run(PYTHON, "main.py").returncode == 0
+    other = shutil.copytree(bench.doctor, tmp_path / "other")
+    patch = other / "doctor/patches/renames.py"
+    patch.write_text(patch.read_text().replace("return 'patched'", "return 'anew'"))
+    again = type(bench)(bench.root, other).run(PYTHON, "main.py")
+    assert again.stdout == "anew anew\n"
+    assert len(list((bench.root / "cache/live").iterdir())) == 2
