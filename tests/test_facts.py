@@ -36,7 +36,7 @@ def awkward(hint: Any, chance: random.Random) -> Any:
         return tuple(awkward(part, chance) for part in inner)
     if origin is Mapping:
         return {chance.choice(WORDS): awkward(inner[1], chance) for _ in range(chance.randrange(3))}
-    simple = {str: WORDS, int: NUMBERS, bool: [True, False], type(None): [None], Any: VALUES}
+    simple: dict[Any, list[Any]] = {str: WORDS, int: NUMBERS, bool: [True, False], type(None): [None], Any: VALUES}
     return chance.choice(simple[hint])
 
 

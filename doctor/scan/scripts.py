@@ -92,7 +92,9 @@ class Reader:
                 if _entered(entry) and not self._loop(entry):
                     below.append((entry.path, around))
             elif entry.name.endswith((".py", ".pyw")):
-                self._source(entry.path, place, around, entry.is_symlink())
+                # What else a hub repository holds (examples, handlers) is not run here.
+                if place is None or around is None or remote_code(around):
+                    self._source(entry.path, place, around, entry.is_symlink())
             elif entry.name.endswith(".ipynb"):
                 self.target(entry.path)
         return below[::-1]
@@ -107,7 +109,7 @@ class Reader:
         return True
 
     def _source(self, path: str, place: Origin | None, model: ModelFacts | None, link: bool | None = None) -> None:
-        if path in self.sources or (place and place.place == "snapshot" and model and not remote_code(model)):
+        if path in self.sources:
             return
         try:
             data = read_bytes(path)
@@ -127,7 +129,7 @@ class Reader:
 
 def _identity(path: str, place: Origin | None, model: ModelFacts | None, link: bool | None) -> Source:
     """What is known of a source from where it lies."""
-    if place is None and not (model and remote_code(model)):
+    if not remote_code(model) if model else place is None:
         return Source(path, "script")
     return Source(
         path,

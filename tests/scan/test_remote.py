@@ -82,6 +82,8 @@ def test_scripts_of_a_snapshot_without_remote_code_are_left_alone(place: Any) ->
     place.put(f"hf/hub/models--acme--x/snapshots/{place.commit}/inference.py", CODE)
     facts = look(place)
     assert (facts.sources, [model.repository for model in facts.models]) == ((), ["acme/x"])
+    (named,) = place.scan(f"{facts.models[0].path}/inference.py").sources
+    assert named.kind == "script"
 
 
 def test_code_in_a_repository_of_its_own(place: Any) -> None:
