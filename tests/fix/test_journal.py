@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,17 @@ def test_the_manifest_is_json_for_people(path: Path, journal: Journal, plan_of: 
     assert manifest["schema"] == 1
     assert manifest["command"] == ["doctor", "fix", "--yes"]
     assert manifest["entries"][0]["path"] == str(path)
+
+
+def test_a_run_that_was_killed_before_its_first_file_is_not_the_one_undone(
+    path: Path, journal: Journal, plan_of: PlanOf
+) -> None:
+    run = apply(plan_of({path: "two"}), journal)
+    (entry,) = run.entries
+    with journal.locked():
+        killed = journal.begin([replace(entry, before=entry.after, after="0" * 64)], {entry.after: b"two"})
+    killed.temporary(0).write_text("half")
+    assert journal.undo().id == run.id
+    assert path.read_text() == "one"
+    assert journal.runs()[-1].note == "interrupted: 0 of 1 files were written"
+    assert not killed.temporary(0).exists()
