@@ -54,7 +54,7 @@ def _facts(text: str, version: str = "5.23.0") -> Facts:
 @source_check(
     "remote-code",
     Severity.ERROR,
-    needles=[b"register_buffer(", b"torch.arange(", b"torch.tensor(", b"torch.sqrt("],
+    needles=[b"register_buffer(", b"= torch.", b"torch.arange(", b"torch.ones("],
     confirm=lambda data: re.search(COMPUTED, data),
     passes=[
         _facts(ROTARY.format('self.register_buffer("inv_freq", inv_freq)')),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from doctor import releases
@@ -60,13 +60,15 @@ def package_out_of_range(facts: Facts) -> Iterator[Finding]:
     wanted = {name: [line for line in _lines(package) if line["name"] in facts.packages]
               for name, package in facts.packages.items()}  # fmt: skip
     extras = _requested(wanted)
-    broken: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    broken: dict[str, dict[str, str]] = defaultdict(dict)
+    held: dict[str, dict[str, str]] = defaultdict(dict)
     for name, lines in wanted.items():
         for line in lines:
-            if line["range"] and _applies(line["marker"], extras[name]) and not _holds(facts, line, extras[name]):
-                broken[line["name"]].append((name, line["range"]))
+            if line["range"] and _applies(line["marker"], extras[name]):
+                kept = _holds(facts, line, extras[name])
+                (held if kept else broken)[line["name"]][name] = line["range"]
     for name in sorted(broken):
-        yield _finding(facts, name, broken[name])
+        yield _finding(facts, name, broken[name], held[name])
 
 
 def _lines(package: Package) -> Iterator[dict[str, str]]:
@@ -151,22 +153,56 @@ def _evaluate(text: str, facts: Facts, extras: set[str]) -> bool:
     return any(marker.evaluate({**environment, "extra": extra}) for extra in ("", *sorted(extras)))
 
 
-def _finding(facts: Facts, name: str, broken: list[tuple[str, str]]) -> Finding:
-    version = facts.packages[name].version
-    asked = "; ".join(f"{by} {facts.packages[by].version} requires {name}{_pretty(range_)}" for by, range_ in broken)
-    if len(broken) > 1:
-        combined = ",".join(sorted({part for _, range_ in broken for part in _pretty(range_).split(",")}))
-    else:
-        combined = _pretty(broken[0][1])
-    command = f"pip install '{name}{combined}'"
+def _finding(facts: Facts, name: str, broken: Mapping[str, str], held: Mapping[str, str]) -> Finding:
+    """What clashes, and a command after which nothing does: pip resolves anew whoever asks for the opposite."""
+    packages = facts.packages
+    asked = "; ".join(
+        f"{by} {packages[by].version} requires {name}{','.join(_ordered([asks]))}" for by, asks in broken.items()
+    )
+    range_ = ",".join(_narrowest(_ordered(broken.values())))
+    others = [by for by, asks in held.items() if _clash([range_, asks])]
+    anew = "".join(f" {by}" for by in ([*broken, *others] if _clash(broken.values()) else others))
+    what = f"'{name}{range_}'" if not _clash(broken.values()) else name
+    command = f"pip install {what}{anew}"
     return Finding(
-        f"{name} {version} is installed, but {asked}",
-        Remedy("command", f"run `{command}`", command),
-        construct="package-out-of-range",
+        f"{name} {packages[name].version} is installed, but {asked}", Remedy("command", f"run `{command}`", command)
     )
 
 
-def _pretty(range_: str) -> str:
-    """A range with its lower bound first: `>=0.24.0,<1.0`."""
-    parts = [part.strip() for part in range_.split(",") if part.strip()]
-    return ",".join(sorted(parts, key=lambda part: (part.startswith("<"), part.startswith("!"), part)))
+def _ordered(ranges: Iterable[str]) -> list[str]:
+    """The clauses of ranges, lower bounds first: `>=0.24.0`, `<1.0`."""
+    clauses = {clause.strip() for range_ in ranges for clause in range_.split(",") if clause.strip()}
+    return sorted(clauses, key=lambda clause: (clause.startswith("<"), clause.startswith("!"), clause))
+
+
+def _narrowest(clauses: list[str]) -> list[str]:
+    """The clauses without those `>=` and `<` that another one implies."""
+    from packaging.version import Version
+
+    lower = [clause for clause in clauses if clause.startswith(">=")]
+    upper = [clause for clause in clauses if re.match("<[^=]", clause)]
+    keep = {
+        max(lower, key=lambda clause: Version(clause[2:]), default=""),
+        min(upper, key=lambda c: Version(c[1:]), default=""),
+    }
+    return [clause for clause in clauses if clause in keep or clause not in (*lower, *upper)]
+
+
+def _clash(ranges: Iterable[str]) -> bool:
+    """Whether no version can be in all of the ranges, as far as their bounds tell."""
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+    clauses = _ordered(ranges)
+    bounds = [
+        match[1] for clause in clauses if (match := re.match(r"[<>=~]=?=?\s*([\w.]+)$", clause.removesuffix(".*")))
+    ]
+    tried = [Version(bound) for bound in bounds]
+    tried += [Version(f"{bound}.1") for bound in bounds if bound[-1].isdigit()]
+    tried += [
+        Version(f"{v.major}.{v.minor - 1}.999" if v.minor else f"{v.major - 1}.999")
+        for v in tried
+        if v.major or v.minor
+    ]
+    both = SpecifierSet(",".join(clauses))
+    return not any(both.contains(version, prereleases=True) for version in tried)

@@ -19,7 +19,7 @@ from doctor import releases
 from doctor.code import Code
 from doctor.model import Facts, Finding, Location, Package, Remedy, Severity, Source, source_check
 
-FROM = rb"from transformers([\w.]*) import +(?:\\\s*)?(\([^)]*\)|[^\n]*)"
+FROM = rb"from transformers([\w.]*) import +(\([^)]*\)|(?:\\\r?\n|[^\n])*)"
 WHOLE = rb"import transformers\.([\w.]+)"
 
 

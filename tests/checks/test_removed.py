@@ -1,0 +1,159 @@
+"""Names that releases lost: on what they are looked up, where, and how a file may guard itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from doctor.diagnose import diagnose
+from doctor.model import Facts, Finding, Package, Severity, Source
+from doctor.releases import Life, floors, imported, native, requires
+
+ATTRIBUTE, IMPORT = "removed-attribute", "removed-import"
+
+
+def find(text: str, version: str = "5.23.0", kind: str = "remote-code") -> tuple[Finding, ...]:
+    source = Source("modeling.py", kind, text)  # type: ignore[arg-type]
+    packages = {"transformers": Package("transformers", version)}
+    return diagnose(Facts(sources=(source,), packages=packages), select=[ATTRIBUTE, IMPORT]).findings
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "severity"),
+    [
+        ("seen_tokens", "4.47.1", Severity.WARNING),
+        ("seen_tokens", "4.53.3", Severity.WARNING),
+        ("seen_tokens", "4.54.0", Severity.ERROR),
+        ("get_usable_length", "4.57.6", Severity.ERROR),
+        ("get_max_length", "4.47.1", Severity.WARNING),
+        ("get_max_length", "4.57.6", Severity.ERROR),
+        ("get_max_length", "5.12.1", Severity.ERROR),
+        ("get_max_cache_shape", "4.57.6", Severity.WARNING),
+        ("get_max_cache_shape", "5.23.0", Severity.ERROR),
+        ("from_legacy_cache", "4.57.6", Severity.WARNING),
+        ("from_legacy_cache", "5.0.0rc1", Severity.ERROR),
+        ("to_legacy_cache", "6.0.0", Severity.ERROR),
+        ("key_cache", "4.57.6", Severity.ERROR),
+    ],
+)
+def test_severity_is_error_from_the_release_that_lost_the_name(name: str, version: str, severity: Severity) -> None:
+    (finding,) = find(f"x = past_key_values.{name}()", version)
+    assert (finding.severity, finding.construct) == (severity, f"attribute:{name}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n = self.cache.seen_tokens",
+        "n = outputs.past_key_values.seen_tokens",
+        "n = caches[0].seen_tokens",
+        "n = past_key_value.get_usable_length(4, self.layer_idx)",
+        "from transformers.cache_utils import StaticCache as Fixed\nx = Fixed.from_legacy_cache(p)",
+        "ids = tokenizer.batch_encode_plus(texts)",
+        "ids = self.tok.encode_plus(text)",
+        "head_mask = self.get_head_mask(head_mask, 4)",
+        "mask = self.model.invert_attention_mask(mask)",
+    ],
+)
+def test_on_what_is_called_so(text: str) -> None:
+    assert [finding.id for finding in find(text)] == [ATTRIBUTE]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n = counter.seen_tokens",
+        "n = self.seen_tokens",
+        "class Own(Cache):\n    def get_max_length(self):\n        return super().get_max_length()",
+        "n = cache.seen_tokens if hasattr(cache, 'seen_tokens') else cache.get_seq_length()",
+        "if hasattr(past, 'to_legacy_cache'):\n    past = past.to_legacy_cache()\n",
+        "ok = hasattr(cache, 'get_max_length') and cache.get_max_length() is None",
+        "try:\n    n = cache.seen_tokens\nexcept AttributeError:\n    n = 0",
+        "if version.parse(transformers.__version__) < version.parse('4.54'):\n    n = cache.seen_tokens",
+        "full = cache.get_max_length() < 8  # a number since 5.13",
+        "class A:\n    def f(self):\n        return self.get_head_mask(None)\n    def get_head_mask(self, x): ...",
+        "def _doctor_max_length(cache):\n    return cache.get_max_length() is None",
+        "text = 'past_key_values.seen_tokens'",
+    ],
+)
+def test_left_alone(text: str) -> None:
+    assert find(text, "5.0.0") == ()
+
+
+def test_minus_one_is_an_error_only_where_none_is_expected() -> None:
+    expects = "limit = past.get_max_length()\nif limit is not None:\n    mask = mask[:, -limit:]"
+    (finding,) = find(expects)
+    assert "is -1, not None" in finding.message and finding.severity is Severity.ERROR
+    assert find("limit = past.get_max_length()\nmask = zeros(limit)") == ()
+
+
+def test_the_place_of_an_import_is_the_name() -> None:
+    text = "from transformers.cache_utils import (\n    Cache,\n    HybridCache as H,\n)\n"
+    (finding,) = find(text)
+    assert finding.where is not None
+    assert (finding.where.line, finding.where.column) == (3, 5)
+    assert finding.construct == "import:transformers.cache_utils.HybridCache"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from transformers.utils import is_torch_fx_available",
+        "from transformers.utils.import_utils import logging, \\\n    is_torch_fx_available",
+        "from transformers.models.llama.modeling_llama import LlamaFlashAttention2",
+        "from transformers.models.llama.tokenization_llama_fast import LlamaTokenizerFast",
+        "from transformers.onnx import OnnxConfigWithPast",
+        "from transformers.models.deprecated._archive_maps import GPT2_PRETRAINED_CONFIG_ARCHIVE_MAP",
+        "from transformers.pytorch_utils import find_pruneable_heads_and_indices",
+        "from transformers.modeling_utils import SequenceSummary",
+        "from transformers import AdamW",
+        "from transformers import AutoModelForVision2Seq",
+        "from transformers.utils import LossKwargs",
+        "from transformers.utils import TRANSFORMERS_CACHE",
+        "def lazily():\n    from transformers import TFAutoModel",
+        "if is_flash_attn_2_available():\n    from transformers.cache_utils import HybridCache",
+        "import transformers.deepspeed",
+    ],
+)
+def test_imports_that_fail_on_the_newest_release(text: str) -> None:
+    assert [(finding.id, finding.severity) for finding in find(text)] == [(IMPORT, Severity.ERROR)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from transformers import AutoModelForCausalLM, Trainer, TrainingArguments, BitsAndBytesConfig",
+        "from transformers import LlamaTokenizerFast, LlamaTokenizer, PreTrainedTokenizerFast",
+        "from transformers.tokenization_utils import PreTrainedTokenizer, AddedToken",
+        "from transformers.utils import logging, add_start_docstrings, is_flash_attn_2_available",
+        "from transformers.modeling_attn_mask_utils import _prepare_4d_causal_attention_mask",
+        "from transformers.pytorch_utils import ALL_LAYERNORM_LAYERS, is_torch_greater_or_equal_than_1_13",
+        "from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, LlamaForCausalLM",
+        "from transformers.dynamic_module_utils import is_offline_mode",
+        "try:\n    from transformers.onnx import PatchingSpec\nexcept (ImportError, AttributeError):\n    pass",
+        "try:\n    from transformers import AdamW\nexcept:\n    pass",
+        "from .transformers import AdamW",
+        "# from transformers import AdamW\nx = 1",
+    ],
+)
+def test_imports_that_work_on_the_newest_release(text: str) -> None:
+    assert find(text) == ()
+
+
+def test_a_name_that_is_not_there_yet_says_when_it_comes() -> None:
+    (finding,) = find("from transformers.masking_utils import create_causal_mask", "4.47.1")
+    assert finding.message.endswith("transformers 4.47.1 does not have: it came with 4.53")
+
+
+def test_the_text_of_a_span() -> None:
+    spans = Life("4.42-4.57 5.5-")
+    assert (4, 41) not in spans and (4, 42) in spans and (5, 0) not in spans and (5, 99) in spans
+    assert (spans.ended((5, 0)), spans.begins((5, 0)), spans.lost((4, 47))) == ((4, 57), (5, 5), (5, 0))
+
+
+def test_the_table_of_releases() -> None:
+    assert imported("transformers.cache_utils", "DynamicCache") is None
+    assert "huggingface-hub<1.0,>=0.24.0" in requires((4, 47))
+    assert requires((6, 0)) == requires((5, 23))
+    assert floors((5, 18))["peft"] == "0.20.0"
+    assert native("Phi3ForCausalLM") == ((4, 41), ("phi3",))
+    assert native("NoSuchModel") is None
