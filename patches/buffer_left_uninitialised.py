@@ -11,7 +11,7 @@ Reference: https://github.com/huggingface/transformers/issues/48892
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 import libcst.matchers as m
@@ -41,6 +41,8 @@ MODULE = m.Call(
 LEAVES = m.Call(func=m.Attribute(attr=m.OneOf(m.Name("item"), m.Name("tolist"), m.Name("numpy"), m.Name("size"))))
 BUFFER = m.Call(func=m.Attribute(value=m.Name("self"), attr=m.Name("register_buffer")))
 SELF = m.Attribute(value=m.Name("self"))
+MAKES = m.OneOf(FACTORY, m.Call(func=m.OneOf(m.Name(), m.Attribute(value=m.Name("self")))))
+"""Calls that may make a tensor; methods of a tensor stay where it is."""
 COMPUTED = m.Call(func=m.OneOf(m.Attribute(), m.Name()))
 ROOT = "PreTrainedModel"
 METHOD = "def _init_weights(self, module):\n    super()._init_weights(module)\n"
@@ -110,6 +112,26 @@ class P(PreTrainedModel):"""
             + INIT.format(RESTORE),
         ),
         Example(
+            """import torch
+class Rope(nn.Module):
+    def __init__(self, dim):
+        self.register_buffer("inv_freq", None, persistent=False)
+        self.inv_freq = self.frequencies(dim)
+
+class P(PreTrainedModel):"""
+            + INIT.format(""),
+            """import torch
+class Rope(nn.Module):
+    def __init__(self, dim):
+        self.register_buffer("inv_freq", None, persistent=False)
+        with torch.device("cpu"):
+            inv_freq_buffer = self.frequencies(dim)
+        _doctor_register_buffer(self, "inv_freq", inv_freq_buffer)
+
+class P(PreTrainedModel):"""
+            + INIT.format(RESTORE),
+        ),
+        Example(
             "import torch\nclass Attention(nn.Module):\n    def __init__(self, n):\n"
             "        self.scale = torch.sqrt(torch.tensor(n, dtype=torch.float32))\n",
             "import torch\nclass Attention(nn.Module):\n    def __init__(self, n):\n"
@@ -159,7 +181,11 @@ class P(transformers.PreTrainedModel):
             "persistent=False)\n",
             keeps="nothing to lose",
         ),
-        Example("import torch\nclass A(nn.Module):\n    def forward(self, x):\n        self.n = torch.ones(3)\n"),
+        Example(
+            "import torch\nclass A(nn.Module):\n    def __init__(self):\n        self.register_buffer('x', None, "
+            "persistent=False)\n    def forward(self):\n        self.x = torch.ones(3)\n",
+            keeps="computed when it is needed",
+        ),
     ]
 
     def __init__(self, file: File) -> None:
@@ -177,7 +203,11 @@ class P(transformers.PreTrainedModel):
         return name in self.bare or "_init_weights" in text or super().reaches(name, text)
 
     def visit_Module(self, node: cst.Module) -> None:
-        self.buffers = bool(self.models) and any(_loses(call) for call in ast.walk(parsed(self.file.text)))
+        tree = parsed(self.file.text)
+        found = list(_registrations(tree))
+        self.later = {name for name, filled in found if not filled}
+        filled = any(filled for _, filled in found) or _fills(tree, self.building, self.later)
+        self.buffers = bool(self.models) and filled
 
     def visit_With(self, node: cst.With) -> None:
         self.on_cpu += any(m.matches(item, ON_CPU) for item in node.items)
@@ -192,9 +222,10 @@ class P(transformers.PreTrainedModel):
         lines = [cst.ensure_type(line, cst.SimpleStatementLine) for line in m.findall(node, m.SimpleStatementLine())]
         tensors, needed = _tensors(lines), set[str]()
         for line in reversed(lines):
-            call = _registration(line) if self.buffers else None
-            if call is not None:
-                needed |= _names(_registered(call)[1])  # type: ignore[index]
+            buffer = self._buffer(line) if self.buffers else None
+            if buffer is not None:
+                needed |= _names(buffer[1])
+                continue
             targets, value = _assigned(line)
             if value is None or m.findall(value, MODULE):
                 continue
@@ -208,13 +239,12 @@ class P(transformers.PreTrainedModel):
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
         if original_node in self.lost and not self.on_cpu:
             return _on_cpu(updated_node)
-        call = _registration(updated_node)
-        function = self.file.function
-        if not self.buffers or call is None or function is None or function.name.value not in self.building:
+        buffer, function = self._buffer(updated_node), self.file.function
+        if not self.buffers or buffer is None or function is None or function.name.value not in self.building:
             return updated_node
-        name, value = _registered(call)  # type: ignore[misc]
+        name, value = buffer
         first: list[cst.BaseStatement] = []
-        if m.findall(value, FACTORY):
+        if m.findall(value, MAKES):
             local = f"{name.raw_value}_buffer" if isinstance(name, cst.SimpleString) else "buffer"
             computed = cst.Assign([cst.AssignTarget(cst.Name(local))], value)
             first = [_on_cpu(cst.SimpleStatementLine([computed], leading_lines=updated_node.leading_lines))]
@@ -223,6 +253,17 @@ class P(transformers.PreTrainedModel):
             self.helper("_doctor_register_buffer"), [cst.Arg(cst.Name("self")), cst.Arg(name), cst.Arg(value)]
         )
         return cst.FlattenSentinel([*first, updated_node.with_changes(body=[cst.Expr(made)])])
+
+    def _buffer(self, line: cst.SimpleStatementLine) -> tuple[cst.BaseExpression, cst.BaseExpression] | None:
+        """Name and value, where a statement registers a non-persistent buffer or fills one registered as None."""
+        statement = line.body[0]
+        if len(line.body) == 1 and isinstance(statement, cst.Expr) and m.matches(statement.value, BUFFER):
+            return _registered(cst.ensure_type(statement.value, cst.Call))
+        if not isinstance(statement, cst.Assign) or not m.matches(statement.targets[0].target, SELF):
+            return None
+        name = cst.ensure_type(statement.targets[0].target, cst.Attribute).attr.value
+        empty = m.matches(statement.value, m.Name("None")) or len(statement.targets) > 1
+        return None if name not in self.later or empty else (cst.SimpleString(f'"{name}"'), statement.value)
 
     def leave_IndentedBlock(
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
@@ -266,16 +307,27 @@ class P(transformers.PreTrainedModel):
         return cst.SimpleStatementLine([cst.Expr(cst.Call(self.helper("_doctor_restore_buffers"), [cst.Arg(module)]))])
 
 
-def _loses(node: ast.AST) -> bool:
-    """Whether a node is a call that registers a buffer which no checkpoint holds."""
-    if not isinstance(node, ast.Call) or ast.unparse(node.func) != "self.register_buffer":
-        return False
-    given = dict(zip(("name", "tensor", "persistent"), node.args, strict=False))
-    given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
-    values = [
-        value.value if isinstance(value, ast.Constant) else ... for value in map(given.get, ("tensor", "persistent"))
-    ]
-    return "tensor" in given and values[0] is not None and values[1] is False
+def _registrations(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+    """The names of the buffers that no checkpoint holds, and whether each is registered with a value."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "self.register_buffer":
+            given = dict(zip(("name", "tensor", "persistent"), map(ast.unparse, node.args), strict=False))
+            given |= {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords if keyword.arg}
+            if given.get("persistent") == "False" and given.keys() >= {"name", "tensor"}:
+                yield given["name"].strip("'"), given["tensor"] != "None"
+
+
+def _fills(tree: ast.Module, functions: set[str], names: set[str]) -> bool:
+    """Whether one of the functions assigns to `self.<name>`."""
+    assigned = {
+        ast.unparse(target)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef) and function.name in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) != "None"
+        for target in node.targets
+    }
+    return not assigned.isdisjoint(f"self.{name}" for name in names)
 
 
 def _tensors(lines: Sequence[cst.SimpleStatementLine]) -> set[str]:
@@ -286,15 +338,6 @@ def _tensors(lines: Sequence[cst.SimpleStatementLine]) -> set[str]:
         if value is not None and not m.matches(value, LEAVES) and (m.findall(value, FACTORY) or _names(value) & made):
             made |= targets
     return made
-
-
-def _registration(line: cst.SimpleStatementLine) -> cst.Call | None:
-    """The `self.register_buffer(..., persistent=False)` that a statement is."""
-    statement = line.body[0]
-    if len(line.body) != 1 or not isinstance(statement, cst.Expr) or not m.matches(statement.value, BUFFER):
-        return None
-    call = cst.ensure_type(statement.value, cst.Call)
-    return call if _registered(call) else None
 
 
 def _registered(node: cst.CSTNode) -> tuple[cst.BaseExpression, cst.BaseExpression] | None:

@@ -37,8 +37,8 @@ def _doctor_to_legacy(cache):
             "next_cache = _doctor_to_legacy(decoder_cache) if use_legacy_cache else decoder_cache",
         ),
         Example(
-            "return hidden, outputs.past_key_values.to_legacy_cache()",
-            "return hidden, _doctor_to_legacy(outputs.past_key_values)",
+            "answer = hidden, outputs.past_key_values.to_legacy_cache()",
+            "answer = hidden, _doctor_to_legacy(outputs.past_key_values)",
         ),
         Example(
             "class MyCache(DynamicCache):\n    def pairs(self):\n        return self.to_legacy_cache()",
