@@ -8,7 +8,7 @@ from dataclasses import replace
 from os.path import basename, dirname, isdir, isfile, join
 
 from doctor.model import ModelFacts, Source
-from doctor.scan.caches import Caches, Origin, neighbour, origin, plain, snapshot
+from doctor.scan.caches import Caches, Origin, neighbour, origin, plain
 from doctor.scan.files import Unreadable, names, read_bytes
 from doctor.scan.model_folder import code_repositories
 from doctor.scan.scripts import Reader
@@ -78,7 +78,7 @@ def _folders(reader: Reader, place: Origin, places: Caches, directory: str) -> I
         here = [join(directory, name) for name in names(directory) if {name, plain(name)} & wanted]
         yield from (folder for folder in here if isfile(join(folder, "config.json")))
         return
+    name = "models--" + (place.repository or "").replace("/", "--")
     for hub in dict.fromkeys((places.hub, neighbour(place)[0])):
-        folder = snapshot(hub, place.repository or "", place.revision)
-        if folder and basename(folder) == place.revision:
+        if isdir(folder := join(hub, name, "snapshots", place.revision or "")):
             yield folder

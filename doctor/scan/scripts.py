@@ -81,6 +81,7 @@ class Reader:
             around = None
         elif any(entry.name == "config.json" for entry in entries):
             around = self.model(folder, place, headers) or around
+        repository = basename(folder).startswith("models--")
         below: list[tuple[str, ModelFacts | None]] = []
         for entry in entries:
             try:
@@ -89,7 +90,7 @@ class Reader:
                 self.skipped.append(Skip(entry.path, why(error)))
                 continue
             if is_folder:
-                if _entered(entry) and not self._loop(entry):
+                if _entered(entry.name, repository) and not self._loop(entry):
                     below.append((entry.path, around))
             elif entry.name.endswith((".py", ".pyw")):
                 # What else a hub repository holds (examples, handlers) is not run here.
@@ -142,11 +143,11 @@ def _identity(path: str, place: Origin | None, model: ModelFacts | None, link: b
     )
 
 
-def _entered(entry: os.DirEntry[str]) -> bool:
-    if entry.name in PRUNED or entry.name.startswith((".", "datasets--", "spaces--")):
-        return False
+def _entered(name: str, repository: bool) -> bool:
     # In a repository of the hub cache only the snapshots have names; the files behind them are blobs.
-    return entry.name == "snapshots" or not basename(dirname(entry.path)).startswith("models--")
+    if name in PRUNED or name.startswith((".", "datasets--", "spaces--")):
+        return False
+    return name == "snapshots" or not repository
 
 
 def _blob(path: str, link: bool | None) -> str | None:
