@@ -138,6 +138,9 @@ def rewrite(text: str, patches: Iterable[type[Patch]] | None = None) -> Rewrite:
     Everything outside the rewritten expressions stays byte for byte.  Raises `cst.ParserSyntaxError` where the
     file is not Python 3, and `Refusal` where a patch would change the numbers.
     """
+    if "\r" in text and "\n" not in text:  # libcst loses the last of these line ends
+        done = rewrite(text.replace("\r", "\n"), patches)
+        return Rewrite(done.text.replace("\n", "\r"), done.patches)
     mark, text = ("\ufeff", text[1:]) if text.startswith("\ufeff") else ("", text)
     data = text.encode("utf-8", "surrogatepass")
     chosen = [p for p in (catalogue() if patches is None else patches) if any(n in data for n in p.needles)]
@@ -273,17 +276,22 @@ class _Chain(cst.CSTTransformer):
         handlers = self.leaves.get(type(original_node))
         if not handlers:
             return updated_node
-        node = updated_node
-        for place, (name, leave) in enumerate(handlers):
+        node, changers = updated_node, list[tuple[str, Handler]]()
+        for name, leave in handlers:
             left = leave(original_node, node)
             if left is node:
                 continue
-            self.applied.add(name)
             if type(left) is not type(original_node):
-                # The patches behind this one know the old type only: what they wanted, they get in another pass.
-                self.again |= any(later(original_node, node) is not node for _, later in handlers[place + 1 :])
-                return left
+                changers.append((name, leave))  # last, because the patches behind it know the old type only
+                continue
+            self.applied.add(name)
             node = left
+        for name, leave in changers:
+            left = leave(original_node, node)
+            if left is not node:
+                self.applied.add(name)
+                self.again |= len(changers) > 1
+                return left
         return node
 
     def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None: ...
