@@ -26,6 +26,7 @@ FAMILIES = frozenset(
         "bloom",
         "clip",
         "cohere",
+        "deprecated",
         "falcon",
         "gemma",
         "gemma2",
@@ -77,6 +78,7 @@ SHARED = frozenset(
     )
 )
 """Modules for which names that came late are tabled too."""
+FOREIGN = "another distribution's"
 SERVED_BY_HOOK = re.compile(
     r"transformers\.(tokenization_utils(_fast)?|image_processing_utils_fast|models\.\w+\.image_processing_\w+_fast)"
 )
@@ -164,14 +166,19 @@ class Wheel:
         text = self.archive.read(self.modules[module])
         if text not in self.parsed:
             self.parsed[text] = dict(_bindings(ast.parse(text)))
-        names = {name for name, star in self.parsed[text].items() if star is None}
+        names = {name for name, star in self.parsed[text].items() if star in (None, FOREIGN)}
         package = module if self.modules[module].endswith("__init__.py") else module.rpartition(".")[0]
-        for star in filter(None, self.parsed[text].values()):
+        for star in {*self.parsed[text].values()} - {None, FOREIGN}:
             names |= self._starred(f"{package}.{star}", seen | {module})
         if package == module:
             prefix = f"{module}."
             names |= {m[len(prefix) :] for m in self.modules if m.startswith(prefix) and "." not in m[len(prefix) :]}
         return names | (self._exported if module == "transformers" else set())
+
+    def foreign(self, module: str) -> set[str]:
+        """Names that a module only has because it imports them from another distribution."""
+        text = self.archive.read(self.modules[module])
+        return {name for name, star in self.parsed.get(text, {}).items() if star == FOREIGN}
 
     def _starred(self, module: str, seen: frozenset[str]) -> set[str]:
         if module == "transformers.models" or module not in self.modules:
@@ -191,7 +198,7 @@ class Wheel:
 
 
 def _bindings(tree: ast.Module) -> Iterator[tuple[str, str | None]]:
-    """Names a module binds when imported (star imports as the module they take from), imports of others left out."""
+    """Names a module binds when imported, with what they are: None, FOREIGN, or the module a star takes from."""
     stack: list[ast.stmt] = list(tree.body)
     while stack:
         node = stack.pop()
@@ -202,7 +209,9 @@ def _bindings(tree: ast.Module) -> Iterator[tuple[str, str | None]]:
                 yield (f"*{node.module}", node.module) if alias.name == "*" else (alias.asname or alias.name, None)
         elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr):
             yield from ((name, None) for name in _assigned(node))
-        elif not isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name.partition(".")[0], FOREIGN) for alias in node.names)
+        else:
             for field in ("body", "orelse", "finalbody", "handlers"):
                 stack += getattr(node, field, [])
 
@@ -232,8 +241,9 @@ def _modules(releases: list[Wheel]) -> dict[str, dict[str, str]]:
         if not _tabled(module) or SERVED_BY_HOOK.fullmatch(module):
             continue
         has = [wheel.bound(module) if module in wheel.modules else None for wheel in releases]
+        own = [bound - wheel.foreign(module) for wheel, bound in zip(releases, has, strict=True) if bound is not None]
         names: dict[str, list[bool]] = defaultdict(list)
-        for name in set().union(*(names for names in has if names is not None)):
+        for name in set().union(*own):
             names[name] = [bound is None or name in bound for bound in has]
         names["*"] = [bound is not None for bound in has]
         rows: dict[str, list[str]] = defaultdict(list)

@@ -26,10 +26,8 @@ FACTORIES = (
 )
 """Functions of torch that make a tensor out of numbers or of tensors made by one of them."""
 LEAVES_TORCH = "item|tolist|numpy|numel|size|Parameter|Linear|Embedding|get_default_dtype|iinfo|finfo"
-COMPUTED = (
-    rb"register_buffer\((?s:.{1,300}?)(?:persistent\s*=\s*False|,\s*False\s*\))"
-    rb"|self\.\w+\s*=(?![^=\n]*(?:Parameter|Buffer)\()[^=\n]*\btorch\.(?:" + FACTORIES.encode() + rb")\("
-)
+REGISTERED = rb"register_buffer\((?s:.{1,300}?)(?:persistent\s*=\s*False|,\s*False\s*\))"
+ASSIGNED = rb"self\.\w+\s*=(?![^=\n]*(?:Parameter|Buffer)\()[^=\n]*\btorch\.(?:" + FACTORIES.encode() + rb")\("
 ROTARY = """
 class Rotary(nn.Module):
     def __init__(self, dim):
@@ -55,7 +53,7 @@ def _facts(text: str, version: str = "5.23.0") -> Facts:
     "remote-code",
     Severity.ERROR,
     needles=[b"register_buffer(", b"= torch.", b"torch.arange(", b"torch.ones("],
-    confirm=lambda data: re.search(COMPUTED, data),
+    confirm=lambda data: re.search(REGISTERED, data) or re.search(ASSIGNED, data),
     passes=[
         _facts(ROTARY.format('self.register_buffer("inv_freq", inv_freq)')),
         _facts(ROTARY.format(BUFFER) + REFILLED),

@@ -59,11 +59,11 @@ def native_class_available(facts: Facts) -> Iterator[Finding]:
 def _finding(facts: Facts, model: ModelFacts, name: str, first: releases.Minor) -> Finding:
     release = facts.transformers
     since = f"{first[0]}.{first[1]}"
+    message = f"brings its own copy of {name}, which transformers has itself since {since}"
     if releases.minor(release) >= first:
-        message = f"brings its own {name}; transformers has that class since {since}, and {release} is judged"
         advice = "load without `trust_remote_code`"
     else:
-        message = f"brings its own {name}; transformers has that class since {since}, but {release} is judged"
+        message += f"; {release} is judged"
         advice = f"install transformers>={since} and load without `trust_remote_code`"
     return Finding(
         message,
