@@ -147,9 +147,9 @@ def rewrite(text: str, patches: Iterable[type[Patch]] | None = None) -> Rewrite:
     if not chosen:
         return Rewrite(mark + text, ())
     short, folded = _fold(text, [patch(File(text)) for patch in chosen])
-    done, applied = _traversed(text, short, chosen)
+    code, applied = _traversed(text, short, chosen)
     try:
-        whole = _unfold(done, folded)
+        whole = _unfold(code, folded)
     except KeyError:  # a patch took a definition away, or wrote one twice
         whole, applied = _traversed(text, text, chosen)
     return Rewrite(mark + whole if applied else mark + text, tuple(p.id() for p in chosen if p.id() in applied))

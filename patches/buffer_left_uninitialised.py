@@ -219,6 +219,9 @@ class P(transformers.PreTrainedModel):
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         if not self.file.classes or self.file.function is not None or node.name.value not in self.building:
             return
+        text = cst.Module([]).code_for_node(node)
+        if not any(word in text for word in ("torch.", "register_buffer", *self.later)):
+            return
         lines = [cst.ensure_type(line, cst.SimpleStatementLine) for line in m.findall(node, m.SimpleStatementLine())]
         tensors, needed = _tensors(lines), set[str]()
         for line in reversed(lines):
@@ -364,8 +367,21 @@ def _assigned(line: cst.SimpleStatementLine) -> tuple[set[str], cst.BaseExpressi
 
 def _names(node: cst.CSTNode) -> set[str]:
     """The names an expression mentions, `self.x` as one."""
-    own = {f"self.{cst.ensure_type(n, cst.Attribute).attr.value}" for n in m.findall(node, SELF)}
-    return own | {cst.ensure_type(n, cst.Name).value for n in m.findall(node, m.Name())} - {"self", "torch"}
+    found = _Named()
+    node.visit(found)
+    return found.names - {"self", "torch"}
+
+
+class _Named(cst.CSTVisitor):
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def visit_Name(self, node: cst.Name) -> None:
+        self.names.add(node.value)
+
+    def visit_Attribute(self, node: cst.Attribute) -> None:
+        if isinstance(node.value, cst.Name) and node.value.value == "self":
+            self.names.add(f"self.{node.attr.value}")
 
 
 def _on_cpu(line: cst.SimpleStatementLine) -> cst.With:
