@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from doctor.code import OURS, Code
@@ -69,7 +69,7 @@ class Scaling:
         return isinstance(node, ast.Call) and self._called(node)
 
     def _named(self, node: ast.Name | ast.Attribute) -> bool:
-        text = ast.unparse(node)
+        text = _dotted(node)
         if text in self._mended:
             return False
         if text in self._aliases:
@@ -92,11 +92,13 @@ class Scaling:
         annotated = [(node.target, node.value) for node in self.code.nodes(ast.AnnAssign) if node.value]
         walrus = [(node.target, node.value) for node in self.code.nodes(ast.NamedExpr)]
         bound = [*assigned, *annotated, *walrus]
-        return [(ast.unparse(target), value) for target, value in bound if isinstance(target, ast.Name | ast.Attribute)]
+        return [(_dotted(target), value) for target, value in bound if isinstance(target, ast.Name | ast.Attribute)]
 
     @cached_property
     def _mended(self) -> frozenset[str]:
         """Names that hold what one of our own functions answered."""
+        if OURS not in self.code.text:
+            return frozenset()
         return frozenset(target for target, value in self._bindings if OURS in ast.unparse(value))
 
     @cached_property
@@ -130,6 +132,22 @@ class Scaling:
         """Whether the read is in a configuration class, which transformers 5 gives what config.json says."""
         around = self.code.class_of(read.node)
         return around is not None and any("Config" in ast.unparse(base) for base in around.bases)
+
+
+@lru_cache(maxsize=1)
+def scaling_of(code: Code) -> Scaling:
+    """The reads of a file, gathered once for the checks that follow each other on it."""
+    return Scaling(code)
+
+
+def _dotted(node: ast.expr) -> str:
+    """The text of a name with its attributes; of anything else only what tells it apart."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    parts.append(node.id if isinstance(node, ast.Name) else f"<{id(node)}>")
+    return ".".join(reversed(parts))
 
 
 def _asks(test: ast.expr, key: str) -> bool:

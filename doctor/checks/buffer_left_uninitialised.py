@@ -89,6 +89,7 @@ def _finding(code: Code, facts: Facts, node: ast.AST, name: str, kind: str) -> F
     )
 
 
+CAN_BE_TENSOR = (ast.Name, ast.BinOp, ast.UnaryOp, ast.Call)
 Made = tuple[ast.AST, str, str]
 
 
@@ -111,15 +112,16 @@ def _attributes(code: Code) -> Iterator[Made]:
     """`self.x = torch.arange(...)` in the `__init__` of a module."""
     known: dict[ast.AST, dict[str, ast.expr]] = {}
     for assign in code.nodes(ast.Assign):
-        target, function = assign.targets[0], code.function(assign)
+        target = assign.targets[0]
         if not isinstance(target, ast.Attribute) or getattr(target.value, "id", "") != "self":
             continue
-        if getattr(function, "name", "") != "__init__" or not _is_module(code, assign):
+        function = code.function(assign) if isinstance(assign.value, CAN_BE_TENSOR) else None
+        if not isinstance(function, ast.FunctionDef) or function.name != "__init__":
             continue
-        assert function is not None
         if function not in known:
             known[function] = _locals(function)
-        if _makes_tensor(assign.value, known[function]) and not _held_back(code, assign):
+        made = _makes_tensor(assign.value, known[function])
+        if made and _is_module(code, assign) and not _held_back(code, assign):
             yield assign, target.attr, "tensor"
 
 
@@ -151,7 +153,7 @@ def _makes_tensor(value: ast.expr, names: dict[str, ast.expr], depth: int = 3) -
         return False
     if re.fullmatch(LEAVES_TORCH, value.func.attr):
         return False
-    if ast.unparse(value.func.value) == "torch":
+    if isinstance(value.func.value, ast.Name) and value.func.value.id == "torch":
         return re.fullmatch(FACTORIES, value.func.attr) is not None
     return _makes_tensor(value.func.value, names, depth)
 

@@ -134,8 +134,10 @@ def _in_place(node: ast.Call) -> bool:
 
 def _init_of_data(node: ast.Call) -> bool:
     """`nn.init.normal_(x.data)`: the guard looks at the tensor, and `.data` is another one."""
+    if not node.args or not _is_data(node.args[0]):
+        return False
     name = ast.unparse(node.func)
-    return "init." in name and name.endswith("_") and bool(node.args) and _is_data(node.args[0])
+    return "init." in name and name.endswith("_")
 
 
 def _is_data(node: ast.expr, *names: str) -> bool:

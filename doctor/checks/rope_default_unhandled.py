@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from doctor.code import OURS, Code
 from doctor.model import Facts, Finding, ModelFacts, Package, Remedy, Severity, Source, source_check
-from doctor.scaling import Read, Scaling, written
+from doctor.scaling import Read, Scaling, scaling_of, written
 
 KEY = rb"""["'](?:rope_)?type["']"""
 CHAIN = """
@@ -63,7 +63,7 @@ def rope_default_unhandled(code: Code, facts: Facts) -> Iterator[Finding]:
     model = facts.model_of(code.source)
     rope = written(model.config) if model else {}
     plain = "default" in (rope.get("rope_type"), rope.get("type"))
-    scaling = Scaling(code)
+    scaling = scaling_of(code)
     seen: set[ast.AST] = set()
     for read in scaling.reads:
         function = code.function(read.node)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from doctor.code import Code
 from doctor.model import Facts, Finding, ModelFacts, Package, Remedy, Severity, Source, source_check
-from doctor.scaling import Read, Scaling, written
+from doctor.scaling import Read, Scaling, scaling_of, written
 
 KEY = rb"""["']type["']"""
 OLD = {"transformers": Package("transformers", "4.47.1")}
@@ -49,7 +49,7 @@ def _facts(text: str, **config: object) -> Facts:
 )
 def rope_scaling_type_key(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find reads of `type` beside which `rope_type` is never asked for."""
-    scaling = Scaling(code)
+    scaling = scaling_of(code)
     for read in scaling.reads:
         if read.key == "type" and not scaling.paired(read) and not scaling.asked(read):
             yield _finding(code, facts, scaling, read)
