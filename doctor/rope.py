@@ -217,7 +217,9 @@ def _tested(node: ast.AST) -> list[ast.expr]:
 
 
 def _knows_default(node: ast.AST, path: Path, rope: Rope) -> bool:
-    """Whether a node compares a type with `default`, makes `default` one, or asks for it where none is given."""
+    """Whether a node compares a type with `default`, makes it one, asks for it, or looks a type up."""
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.value, ast.Name) and node.value.id == "ROPE_INIT_FUNCTIONS"
     if isinstance(node, ast.Compare):
         sides = [node.left, *node.comparators]
         words = {_string(part) for side in sides for part in getattr(side, "elts", [side])}

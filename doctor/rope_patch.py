@@ -36,6 +36,16 @@ def _doctor_rope_type(config, default=None):
     return default if scaling is None else scaling.get("type", default)
 '''
 
+VALUE = '''
+def _doctor_rope_value(config, name, *default):
+    """config.rope_theta or config.partial_rotary_factor, also where transformers keeps it in config.rope_parameters."""
+    held = (getattr(config, "rope_parameters", None) or {}).get(name)
+    # 10000.0 is what transformers 5 fills in where a configuration class keeps rope_theta to itself.
+    if held is None or (held == 10000.0 and getattr(config, name, None) is not None):
+        return getattr(config, name, *default)
+    return held
+'''
+
 
 class Source(NamedTuple):
     """An expression that reads the rope scaling off a configuration: `config.rope_scaling`, `getattr(config, ...)`."""

@@ -119,6 +119,8 @@ class RopeScalingTypeKey(ScalingPatch):
         if found is None:
             return None
         owner, key = found
+        if self.unit.config and "rope_parameters" in code(owner):
+            return None
         # `rope_type` of the new dict is always there.
         return None if key == "rope_type" and not self.holds(owner) and "type" not in self.unit.keys else owner
 

@@ -18,24 +18,14 @@ import libcst as cst
 
 from doctor.patch import Example
 from doctor.rope import NEWER, configish
-from doctor.rope_patch import RopePatch, code, string
+from doctor.rope_patch import VALUE, RopePatch, code, string
 
 
 class RopeThetaAttribute(RopePatch):
     old, new = "transformers<5", "transformers>=4.36"
     needles = (b"rope_theta", b"partial_rotary_factor")
     mends = ("attribute:rope_theta", "attribute:partial_rotary_factor")
-    helpers = {
-        "_doctor_rope_value": '''
-def _doctor_rope_value(config, name, *default):
-    """config.rope_theta or config.partial_rotary_factor, also where transformers keeps it in config.rope_parameters."""
-    held = (getattr(config, "rope_parameters", None) or {}).get(name)
-    # 10000.0 is what transformers 5 fills in where a configuration class keeps rope_theta to itself.
-    if held is None or (held == 10000.0 and getattr(config, name, None) is not None):
-        return getattr(config, name, *default)
-    return held
-'''
-    }
+    helpers = {"_doctor_rope_value": VALUE}
     examples = [
         Example("base = config.rope_theta", 'base = _doctor_rope_value(config, "rope_theta")'),
         Example(
