@@ -35,13 +35,17 @@ PURPOSE = {
     "docs/patches.md": "Every patch, before and after (generated)",
     "docs/matrix.md": "The releases, and what was tested on each",
     "doctor/patches": "Link to patches/, for editors and type checkers",
+    "doctor/releases.json": "What each transformers release has, needs and calls itself (generated)",
     "doctor/trainer": "Link to trainer/",
     "doctor/evaluate": "Link to evaluate/",
     "docs": "The manual",
+    "docs/assets": "README's capture (docs/capture.py records it)",
     "doctor": "The command",
     "stacks": "Pinned constraints, one file for each release of the matrix",
     "pyproject.toml": "Dependencies, the wheel, and the settings of mypy, pytest and ruff",
+    "README.md": "This page; its tables, its tree and its capture are generated",
     "tests": "Mirrors the folders above",
+    "tools": "What maintainers run",
 }
 CLOSED = (
     "doctor/checks",
@@ -134,11 +138,9 @@ def diff(example: Example) -> str:
 
 def checks_table() -> str:
     """README's table of what is found."""
-    rows = [[f"[{check.id}](docs/checks.md#{check.id})", check.severity.value, check.title] for check in checks()] + [
-        [f"[{check.id}](docs/breakages.md#{check.id})", check.severity.value, check.title]
-        for check in doctor.breakages.load()
-    ]
-    return table(["id", "severity", "finds"], sorted(rows))
+    pages = [("checks", check) for check in checks()] + [("breakages", check) for check in doctor.breakages.load()]
+    rows = [[f"[{check.id}](docs/{page}.md#{check.id})", check.severity.value, check.title] for page, check in pages]
+    return table(["id", "severity", "finds"], rows)
 
 
 def patches_table() -> str:
@@ -181,10 +183,17 @@ def purpose(path: Path) -> str:
     return match[1].rstrip(".") if match else ""
 
 
+def capture() -> str:
+    """What the commands print, as docs/capture.py recorded it."""
+    printed = (ROOT / "docs" / "assets" / "capture.txt").read_text("utf-8").strip()
+    return f"```text\n{printed}\n```\n"
+
+
 def readme() -> str:
     """README.md with everything between its `generated` marks written anew."""
     text = (ROOT / "README.md").read_text("utf-8")
-    for name, content in {"checks": checks_table(), "patches": patches_table(), "tree": tree()}.items():
+    parts = {"capture": capture(), "checks": checks_table(), "patches": patches_table(), "tree": tree()}
+    for name, content in parts.items():
         block = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = block.sub(lambda match, content=content: f"{match[1]}\n{content}\n{match[2]}", text)  # type: ignore[misc]
     return text
