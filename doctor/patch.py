@@ -184,7 +184,8 @@ def _fold(text: str, patches: Sequence[Patch]) -> tuple[str, dict[str, str]]:
         first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
         last = node.end_lineno or node.lineno
         inside = "".join(lines[first:last])
-        if not lines[first] or name.startswith(OURS) or any(patch.reaches(name, inside) for patch in patches):
+        # Every patch is asked, also behind one that reaches it: a patch may remember the class for its methods.
+        if not lines[first] or name.startswith(OURS) or any([patch.reaches(name, inside) for patch in patches]):
             continue
         kind, call = ("def", "()") if "." in name else ("class", "")
         indent, end = lines[first][: node.col_offset], _END.search(inside)

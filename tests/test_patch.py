@@ -284,3 +284,22 @@ def test_the_tree_of_a_file_is_shared() -> None:
     assert parsed("x = 1\n") is parsed("x = 1\n")
     with pytest.raises(Refusal, match="line 2"):
         parsed("x = 1\ndef\n")
+
+
+class Remembers(Rename):
+    """Reaches every method of a class that it was shown."""
+
+    def __init__(self, file: File) -> None:
+        super().__init__(file)
+        self.shown: set[str] = set()
+
+    def reaches(self, name: str, text: str) -> bool:
+        owner, _, method = name.partition(".")
+        if not method:
+            self.shown.add(owner)
+        return owner in self.shown
+
+
+def test_every_patch_is_shown_a_class_that_another_one_reaches() -> None:
+    text = "class A:\n    def f(self):\n        old()\n\n    def g(self):\n        return question\n"
+    assert rewrite(text, [Answer, Remembers]).patches == ("test-patch", "test-patch")
