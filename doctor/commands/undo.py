@@ -30,5 +30,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _short(path: str) -> str:
-    below = Path.cwd()
-    return str(Path(path).relative_to(below)) if Path(path).is_relative_to(below) else path
+    for folder, sign in ((Path.cwd(), ""), (Path("~").expanduser(), "~")):
+        if Path(path).is_relative_to(folder):
+            return str(Path(sign, Path(path).relative_to(folder)))
+    return path

@@ -23,6 +23,11 @@ class Entry:
     def first(self) -> Finding:
         return self.findings[0]
 
+    @property
+    def path(self) -> str:
+        """The file they are in, empty where they are in none."""
+        return self.first.where.path if self.first.where else ""
+
     def remedies(self) -> tuple[Remedy, ...]:
         """Each remedy once."""
         return tuple(dict.fromkeys(finding.remedy for finding in self.findings))
@@ -104,4 +109,8 @@ def _key(finding: Finding, owner: dict[str, tuple[str, str]], folders: list[str]
     if path in owner:
         return owner[path][0]
     above = next((folder for folder in folders if path.startswith(folder.rstrip("/") + "/")), None)
-    return owner[above][0] if above else short(path, report)
+    if above:
+        return owner[above][0]
+    python = report.facts.python
+    ours = any(path.startswith(folder.rstrip("/") + "/") for folder in (python.prefix, *python.paths) if folder)
+    return ENVIRONMENT if ours else short(path, report)

@@ -94,13 +94,13 @@ class _Page:
         yield from self.prose(printable(facts.machine.note or ""), 0, "dim")
 
     def group(self, group: Group) -> Iterator[Line]:
-        yield []
-        yield self.title(group)
-        folder = self.folder(group)
-        if folder:
-            yield [(f"  {short(folder, self.report)}/", "dim")]
-        entries = list(group.entries())
+        yield from ([], self.title(group))
+        entries, folder = list(group.entries()), ""
+        long = any(len(short(entry.path, self.report)) > self.width - 16 for entry in entries)
         for entry, following in zip(entries, [*entries[1:], None], strict=True):
+            if long and entry.path and os.path.dirname(entry.path) != folder:  # noqa: PTH120
+                folder = os.path.dirname(entry.path)  # noqa: PTH120
+                yield [(f"  {short(folder, self.report)}/", "dim")]
             yield from self.entry(entry, folder)
             command = self.report.mending(entry.first)
             # What one command mends together says so once, below the last of them.
@@ -110,13 +110,6 @@ class _Page:
     def title(self, group: Group) -> Line:
         mark = (f"{self.marks[group.worst]} ", STYLES[group.worst])
         return [mark, (printable(group.title), "bold" if group.findings else ""), (f"  {group.note}".rstrip(), "dim")]
-
-    def folder(self, group: Group) -> str:
-        """Where the findings lie, said once where whole paths would not fit into a line."""
-        paths = [finding.where.path for finding in group.findings if finding.where]
-        if all(len(short(path, self.report)) < self.width - 16 for path in paths):
-            return ""
-        return os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
 
     def entry(self, entry: Entry, folder: str) -> Iterator[Line]:
         first = entry.first

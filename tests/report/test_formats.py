@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from doctor.diagnose import Diagnosis
-from doctor.model import Facts, Package
+from doctor.model import Facts, Finding, Location, Package, Remedy, Severity
 from doctor.report import FORMATS, Report, render
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -86,3 +86,25 @@ def test_json_is_the_contract(sick: Report) -> None:
         "value": "doctor fix .",
         "safe": True,
     }
+
+
+def test_what_lies_in_the_environment_belongs_to_it(well: Report) -> None:
+    twice = Finding(
+        "torch 2.12.0 is imported, but there is also 2.13.0",
+        Remedy("command", "run `pip uninstall torch`", "pip uninstall torch"),
+        Location("/home/ada/venv/lib/python3.11/site-packages/torch-2.13.0.dist-info"),
+        severity=Severity.WARNING,
+        id="distribution-twice",
+        title="A distribution is installed twice",
+    )
+    text = render(replace(well, diagnosis=Diagnosis((twice,), ())), "text")
+    assert "! This environment\n  ! A distribution is installed twice  distribution-twice\n" in text
+
+
+def test_folders_are_named_where_they_change(sick: Report) -> None:
+    first, *rest = sick.diagnosis.findings
+    elsewhere = replace(rest[0], where=Location(f"{sick.facts.models[0].path}/config.json"))
+    text = render(replace(sick, diagnosis=Diagnosis((first, elsewhere), ())), "text")
+    lines = [line.strip() for line in text.splitlines()]
+    assert lines.index("modeling_phi3.py:214") < lines.index("config.json")
+    assert [line[-13:] for line in lines if line.startswith("~/.cache")] == ["0a67737cc96d/"] * 2
