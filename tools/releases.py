@@ -200,6 +200,10 @@ class Wheel:
 def _bindings(tree: ast.Module) -> Iterator[tuple[str, str | None]]:
     """Names a module binds when imported, with what they are: None, FOREIGN, or the module a star takes from."""
     stack: list[ast.stmt] = list(tree.body)
+    if any(_defines(node, "__getattr__") for node in tree.body):
+        # Old names that the module answers for are the keys of a table somewhere in it.
+        texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+        yield from ((text, FOREIGN) for text in texts if isinstance(text, str) and text.isidentifier())
     while stack:
         node = stack.pop()
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -214,6 +218,11 @@ def _bindings(tree: ast.Module) -> Iterator[tuple[str, str | None]]:
         else:
             for field in ("body", "orelse", "finalbody", "handlers"):
                 stack += getattr(node, field, [])
+
+
+def _defines(node: ast.stmt, name: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node]
+    return any(getattr(target, "id", getattr(target, "name", None)) == name for target in targets)
 
 
 def _assigned(node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr) -> Iterator[str]:
