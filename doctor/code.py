@@ -43,7 +43,7 @@ class Code:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.text = source.text or ""
+        self.text = (source.text or "").removeprefix("\ufeff")  # a byte order mark is no part of the program
 
     @cached_property
     def tree(self) -> ast.Module:

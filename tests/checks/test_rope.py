@@ -77,6 +77,11 @@ def test_form_feeds_do_not_shift_lines_or_suppressions() -> None:
     assert find('x = 1\n\x0c\nkind = config.rope_scaling["type"]  # doctor: ignore[rope-scaling-type-key]\n') == ()
 
 
+@pytest.mark.parametrize("text", ["\ufeff{}\n", "x = 1\r{}", "x = 1\r\n{}\r\n"])
+def test_marks_and_line_ends_of_other_systems(text: str) -> None:
+    assert len(find(text.format('kind = config.rope_scaling["type"]'))) == 1
+
+
 @pytest.mark.parametrize(
     ("version", "config", "severity"),
     [
