@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from doctor.diagnose import diagnose, needles
+from doctor.diagnose import diagnose
 from doctor.settings import UsageError
 
 
@@ -16,6 +16,7 @@ def run(options: argparse.Namespace) -> int:
     words = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not words:
         raise UsageError("run: no command; write e.g. doctor run -- python train.py")
-    remedies = [finding.remedy for finding in diagnose(scan(Request(needles=needles))).findings]
+    facts = scan(Request(needles=lambda kind: ()))  # variables follow from the environment: no file's text is wanted
+    remedies = [finding.remedy for finding in diagnose(facts).findings]
     settings = [r.value.removeprefix("export ") for r in remedies if r.kind == "variable" and r.safe and r.value]
     return live.run(words, dict(setting.split("=", 1) for setting in settings if "=" in setting))
