@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,8 @@ def examine(options: argparse.Namespace) -> Report:
     with patience("Examining"):
         facts = gather(options)
         diagnosis = settings.without_ignored(judge(facts, options.against, select, ignore))
+    if options.python:
+        diagnosis = _aimed(diagnosis, facts.python.executable)
     fail_on = Severity(options.fail_on) if options.fail_on else settings.fail_on or Severity.ERROR
     return Report(
         facts=replace(facts, against=", ".join(options.against) or facts.against),
@@ -87,6 +90,20 @@ def judge(facts: Facts, against: Sequence[str], select: Sequence[str], ignore: S
         raise UsageError(f"--against: {str(error).splitlines()[0]}") from error
     answers = [diagnose(each, select, ignore) for each in assumed or [facts]]
     return answers[0] if len(answers) == 1 else _merged(against, answers)
+
+
+def _aimed(diagnosis: Diagnosis, python: str) -> Diagnosis:
+    """The commands, with the pip of the examined environment: the one on PATH is another's."""
+    pip = f"{shlex.quote(python)} -m pip "
+
+    def aimed(finding: Finding) -> Finding:
+        remedy = finding.remedy
+        if remedy.kind != "command" or not (remedy.value or "").startswith("pip "):
+            return finding
+        text, value = (re.sub(r"(^|`)pip ", lambda m: m[1] + pip, words) for words in (remedy.text, remedy.value or ""))
+        return replace(finding, remedy=replace(remedy, text=text, value=value))
+
+    return replace(diagnosis, findings=tuple(map(aimed, diagnosis.findings)))
 
 
 def write(path: Path, text: str) -> None:

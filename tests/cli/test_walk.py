@@ -135,3 +135,16 @@ def test_report_into_a_file(work: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["check", "tiny", "--format", "markdown", "--output", "report.md"]) == 1
     assert capsys.readouterr().out == ""
     assert "rope-scaling-type-key" in (work / "report.md").read_text("utf-8")
+
+
+def test_pip_is_that_of_the_environment_named(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = work / "env" / "lib" / "python3.11" / "site-packages"
+    for name, version, needs in (("huggingface-hub", "2.4.0", ""), ("tool", "1.0", "Requires-Dist: huggingface-hub<1")):
+        (site / f"{name}-{version}.dist-info").mkdir()
+        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}\n"
+        (site / f"{name}-{version}.dist-info" / "METADATA").write_text(text, "utf-8")
+    for options, pip in (([], "pip "), (["--python", "env"], f"{work / 'env' / 'bin' / 'python'} -m pip ")):
+        assert main(["check", "--select", "package-out-of-range", "--format", "json", *options]) == 1
+        [finding] = json.loads(capsys.readouterr().out)["findings"]
+        assert finding["remedy"]["value"].startswith(f"{pip}install ")
+        assert finding["remedy"]["text"].startswith(f"run `{pip}install ")
