@@ -3,7 +3,7 @@
 Removed in transformers 5.0: `AttributeError: type object 'DynamicCache' has no attribute 'from_legacy_cache'`.
 The helper calls it where it exists and else fills an empty cache layer by layer.
 
-Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+Reference: https://github.com/huggingface/transformers/issues/48479
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Removed in transformers 5.0: `AttributeError: 'DynamicCache' object has no attri
 nothing takes tuples any more, and models answer with the cache itself: so does the rewritten file there.  Where the
 method exists it is called.
 
-Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+Reference: https://github.com/huggingface/transformers/issues/48479
 """
 
 from __future__ import annotations

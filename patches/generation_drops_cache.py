@@ -4,7 +4,7 @@ Phi-3 does so where the context outgrows its short rope factors.  transformers f
 the one new token, by `cache_position` or `next_sequence_length`, and the model then sees a sequence of one: other
 tokens, without an error.  Both are set back to the whole sequence along with the cache.
 
-Reference: https://github.com/huggingface/transformers/issues/33129
+Reference: https://github.com/huggingface/transformers/pull/33129
 """
 
 from __future__ import annotations

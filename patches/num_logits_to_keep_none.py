@@ -3,7 +3,7 @@
 Releases of transformers from 4.49 on do not hand this argument any more, and a file that passes its own default on
 gets None: `TypeError: bad operand type for unary -: 'NoneType'`.  None means all of them, as 0 does.
 
-Reference: https://github.com/huggingface/transformers/pull/35757
+Reference: https://github.com/huggingface/transformers/pull/37149
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Beam search calls it with a cache object: from transformers 5.0 on a layer is no longer a pair of tensors, and on
 4.5x the cache comes back as a tuple that the next step does not take.  A cache that can reorder itself now does.
 
-Reference: https://github.com/huggingface/transformers/pull/36572
+Reference: https://github.com/huggingface/transformers/pull/31898
 """
 
 from __future__ import annotations
