@@ -125,7 +125,8 @@ class RopeDefaultUnhandled(ScalingPatch):
         return self._read(original_node, updated_node)
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
-        if isinstance(original_node.func, cst.Name) and original_node.func.value == "isinstance":
+        named = isinstance(original_node.func, cst.Name) and original_node.func.value == "isinstance"
+        if named and len(original_node.args) == 2 and len(updated_node.args) == 2:
             whether = self._whether(original_node.args[0].value)
             first, *rest = updated_node.args
             return (
@@ -196,6 +197,8 @@ class RopeDefaultUnhandled(ScalingPatch):
     def _there(self, test: cst.BaseExpression) -> cst.Comparison | None:
         """`hasattr(config, "rope_scaling")` alone, in code that then takes it for a scaling, through the function."""
         if not isinstance(test, cst.Call) or not isinstance(test.func, cst.Name) or test.func.value != "hasattr":
+            return None
+        if len(test.args) != 2:
             return None
         if self.unit.copes or self.unit.config or not self.unit.keys or string(test.args[1].value) != "rope_scaling":
             return None

@@ -72,9 +72,8 @@ class RopeScalingTypeKey(ScalingPatch):
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         read = self._read(original_node)
-        if read is None:
+        if read is None or not isinstance(updated_node.func, cst.Attribute):
             return updated_node
-        assert isinstance(updated_node.func, cst.Attribute)
         holder = self._holder(read, updated_node.func.value)
         if len(updated_node.args) < 2 or is_none(updated_node.args[1].value):
             quote = code(original_node.args[0].value).strip()[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from doctor.patch import catalogue, rewrite
+from doctor.patch import Refusal, catalogue, rewrite
 
 FACTORS = {"short_factor": [1.0], "long_factor": [2.0]}
 
@@ -329,3 +329,43 @@ def test_other_keys_are_still_asked_of_a_plain_dict() -> None:
     assert run(source + '    return str(config.rope_scaling.get("factor", 1.0))\n', New()) == "1.0"
     assert run(source + '    return str("factor" in config.rope_scaling)\n', New()) == "False"
     assert run(source + '    return str(config.rope_scaling["rope_theta"])\n', New()) == "5000.0"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{**config.rope_scaling}", "{**(_doctor_rope_scaling(config) or {})}"),
+        ("dict(config.rope_scaling)", "dict(_doctor_rope_scaling(config) or {})"),
+        ("f\"{config.rope_scaling['type']}\"", 'f"{_doctor_rope_type(config)}"'),
+        ("lambda: config.rope_scaling['type']", "lambda: _doctor_rope_type(config)"),
+        ("[c.rope_scaling['type'] for c in configs]", "[_doctor_rope_type(c) for c in configs]"),
+    ],
+)
+def test_odd_places(before: str, after: str) -> None:
+    first = "def f(config, configs):\n    kind = config.rope_scaling['type'], len(config.rope_scaling)\n"
+    source = f"{first}    return {before}\n"
+    text = rewrite(source, [patch for patch in catalogue() if "rope" in patch.id()]).text
+    assert text.endswith(f"    return {after}\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "del config.rope_scaling['type']",
+        "config.rope_scaling.setdefault('type', 'su')",
+        "other.rope_scaling = config.rope_scaling",
+        "config.rope_scaling['type'] += 'x'",
+        "OtherConfig(rope_scaling=config.rope_scaling)",
+        "getattr(*configs)",
+        "isinstance(*configs)",
+    ],
+)
+def test_what_changes_or_copies_the_configuration_stays(line: str) -> None:
+    source = f"def f(config, other, *configs):\n    kind = config.rope_scaling['type']\n    {line}\n"
+    text = rewrite(source, [patch for patch in catalogue() if "rope" in patch.id()]).text
+    assert text.endswith(f"    kind = _doctor_rope_type(config)\n    {line}\n")
+
+
+def test_what_could_be_two_things_is_refused() -> None:
+    with pytest.raises(Refusal, match="stands for both"):
+        rewrite("def f(config):\n    return config.rope_scaling.get('type', 'linear')\n")
