@@ -159,4 +159,5 @@ def assume(facts: Facts, requirement: str) -> Facts:
         raise ValueError(f"{requirement!r} names no single release: write {wanted.name}==VERSION")
     name = normalise(wanted.name)
     # The metadata on disk is the installed release's, so what the assumed one requires is not known from it.
-    return replace(facts, packages={**facts.packages, name: Package(name, pins[0])}, against=requirement)
+    assumed = Package(name, pins[0], path=facts.packages[name].path if name in facts.packages else "")
+    return replace(facts, packages={**facts.packages, name: assumed}, against=requirement)

@@ -162,9 +162,15 @@ def test_an_assumed_release_replaces_the_installed_one() -> None:
 
 def test_an_assumed_release_is_judged_by_what_it_requires() -> None:
     hub = {"huggingface-hub": Package("huggingface-hub", "0.36.2"), "tokenizers": Package("tokenizers", "0.21.4")}
-    found = diagnose(assume(Facts(packages=hub), "transformers==5.23.0"), select=["package-out-of-range"]).findings
+    facts = Facts(packages={**hub, "transformers": Package("transformers", "4.47.1", path="/site")})
+    found = diagnose(assume(facts, "transformers==5.23.0"), select=["package-out-of-range"]).findings
     assert [finding.message.split()[0] for finding in found] == ["huggingface-hub", "tokenizers"]
-    assert diagnose(assume(Facts(packages=hub), "transformers==4.47.1"), select=["package-out-of-range"]).findings == ()
+    assert diagnose(assume(facts, "transformers==4.47.1"), select=["package-out-of-range"]).findings == ()
+
+
+def test_a_release_assumed_where_none_is_installed_would_bring_its_own_requirements() -> None:
+    facts = Facts(packages={"huggingface-hub": Package("huggingface-hub", "0.36.2")})
+    assert diagnose(assume(facts, "transformers==5.23.0"), select=["package-out-of-range"]).findings == ()
 
 
 @pytest.mark.parametrize("requirement", ["transformers", "transformers>=5", "transformers==5.*", "not a requirement !"])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from doctor import releases
@@ -32,6 +33,7 @@ def _facts(version: str, *packages: Package) -> Facts:
 
 HUB = Package("huggingface-hub", "2.4.0")
 OLD = Package("transformers", "4.47.1", requires=("huggingface-hub<1.0,>=0.24.0", 'pytest<8 ; extra == "testing"'))
+ASSUMED = Package("transformers", "4.47.1")
 PYTEST = Package("pytest", "9.0")
 BACKPORT = Package("tomli", "1.0")
 POETRY = Package("poetry", "2", requires=("tomli (>=2) ; python_version < '3.11'",))
@@ -45,9 +47,14 @@ POETRY = Package("poetry", "2", requires=("tomli (>=2) ; python_version < '3.11'
         _facts("3.11.7", OLD, PYTEST),
         _facts("3.11.7", POETRY, BACKPORT),
         _facts("3.11.7", Package("transformers", "5.23.0", requires=("huggingface-hub<3.0,>=1.31.0",)), HUB),
+        Facts(packages={"transformers": ASSUMED, "huggingface-hub": HUB}, against="transformers==4.47.1"),
     ],
     fails=[
         _facts("3.11.7", OLD, HUB),
+        Facts(
+            packages={"transformers": replace(ASSUMED, path="/site"), "huggingface-hub": HUB},
+            against="transformers==4.47.1",
+        ),
         _facts("3.10.4", POETRY, BACKPORT),
         _facts("3.11.7", OLD, PYTEST, Package("mine", "1", requires=("transformers[testing]",))),
         Facts(
@@ -58,7 +65,7 @@ POETRY = Package("poetry", "2", requires=("tomli (>=2) ; python_version < '3.11'
 def package_out_of_range(facts: Facts) -> Iterator[Finding]:
     """Compare every requirement on an installed distribution with its version."""
     wanted = {name: [line for line in _lines(package) if line["name"] in facts.packages]
-              for name, package in facts.packages.items()}  # fmt: skip
+              for name, package in facts.packages.items() if not _only_assumed(facts, package)}  # fmt: skip
     extras = _requested(wanted)
     broken: dict[str, dict[str, str]] = defaultdict(dict)
     held: dict[str, dict[str, str]] = defaultdict(dict)
@@ -69,6 +76,11 @@ def package_out_of_range(facts: Facts) -> Iterator[Finding]:
                 (held if kept else broken)[line["name"]][name] = line["range"]
     for name in sorted(broken):
         yield _finding(facts, name, broken[name], held[name])
+
+
+def _only_assumed(facts: Facts, package: Package) -> bool:
+    """Whether --against names a distribution that is not here: installing it would bring what it requires."""
+    return bool(facts.against and not package.path and facts.against.partition("==")[0].strip() == package.name)
 
 
 def _lines(package: Package) -> Iterator[dict[str, str]]:

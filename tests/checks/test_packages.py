@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from doctor.diagnose import assume, diagnose
@@ -98,7 +100,8 @@ def test_pre_releases_and_local_versions_count() -> None:
 
 
 def test_an_assumed_transformers_is_judged_by_its_own_requirements() -> None:
-    facts = Facts(packages={"transformers": TRANSFORMERS, "huggingface-hub": Package("huggingface-hub", "0.36.2")})
+    installed = replace(TRANSFORMERS, path="/site/transformers.dist-info")
+    facts = Facts(packages={"transformers": installed, "huggingface-hub": Package("huggingface-hub", "0.36.2")})
     assert not diagnose(facts, select=[RANGE]).findings
     (finding,) = diagnose(assume(facts, "transformers==5.4.0"), select=[RANGE]).findings
     assert "transformers 5.4.0 requires huggingface-hub>=1.5.0,<2.0" in finding.message
