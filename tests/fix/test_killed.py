@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,8 @@ FILES = 30
 INSTANTS = 200
 
 
-def killed_after(seconds: float, work: Callable[[], object]) -> bool:
-    """Do work in a child that is killed after so many seconds; whether it was still at work."""
+def killed_when(instant: Callable[[], object], work: Callable[[], object]) -> bool:
+    """Do work in a child that is killed once `instant` returns; whether it was still at work."""
     child = os.fork()
     if not child:
         # Nothing of the test runner may run in the child, its clean-up least of all.
@@ -35,10 +36,17 @@ def killed_after(seconds: float, work: Callable[[], object]) -> bool:
             work()
         finally:
             os._exit(0)
-    time.sleep(seconds)
+    instant()
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status)
+
+
+def changed(path: Path, old: str, seconds: float) -> None:
+    """Wait until a file has another size than its old text: an instant that a busy machine cannot move."""
+    end = time.perf_counter() + seconds
+    while path.stat().st_size == len(old) and time.perf_counter() < end:
+        pass
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -97,7 +105,9 @@ def test_a_fix(files: dict[Path, str], plan: Plan, journal: Journal, tmp_path: P
     for place in range(INSTANTS):
         if place % 20 == 0:
             shutil.rmtree(journal.root)
-        interrupted += killed_after(instants.uniform(0, longest * 1.2), lambda: apply(plan, journal))
+        pause, file = instants.uniform(0, longest * 1.2), instants.choice([*files])
+        by_time, by_file = partial(time.sleep, pause), partial(changed, file, files[file], longest * 4)
+        interrupted += killed_when(by_file if place % 2 else by_time, lambda: apply(plan, journal))
         texts = [(path.read_text(), old) for path, old in files.items()]
         assert all(text in (old, new(old)) for text, old in texts)
         half_done += 0 < sum(text != old for text, old in texts) < FILES
@@ -114,7 +124,7 @@ def test_an_undo(files: dict[Path, str], plan: Plan, journal: Journal, tmp_path:
     instants = random.Random(20261123)
     for _ in range(INSTANTS // 5):
         apply(plan, journal)
-        killed_after(instants.uniform(0, longest * 1.2), journal.undo)
+        killed_when(partial(time.sleep, instants.uniform(0, longest * 1.2)), journal.undo)
         assert all(path.read_text() in (old, new(old)) for path, old in files.items())
         journal_is_clear(journal)
         all_old(files, tmp_path)
