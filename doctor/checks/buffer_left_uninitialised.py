@@ -110,7 +110,7 @@ def _buffers(code: Code) -> Iterator[Made]:
 
 def _attributes(code: Code) -> Iterator[Made]:
     """`self.x = torch.arange(...)` in the `__init__` of a module."""
-    known: dict[ast.AST, dict[str, ast.expr]] = {}
+    names = _Locals()
     for assign in code.nodes(ast.Assign):
         target = assign.targets[0]
         if not isinstance(target, ast.Attribute) or getattr(target.value, "id", "") != "self":
@@ -118,9 +118,7 @@ def _attributes(code: Code) -> Iterator[Made]:
         function = code.function(assign) if isinstance(assign.value, CAN_BE_TENSOR) else None
         if not isinstance(function, ast.FunctionDef) or function.name != "__init__":
             continue
-        if function not in known:
-            known[function] = _locals(function)
-        made = _makes_tensor(assign.value, known[function])
+        made = _makes_tensor(assign.value, function, names)
         if made and _is_module(code, assign) and not _held_back(code, assign):
             yield assign, target.attr, "tensor"
 
@@ -133,29 +131,31 @@ def _is_module(code: Code, node: ast.AST) -> bool:
     )
 
 
-def _locals(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, ast.expr]:
-    return {
-        node.targets[0].id: node.value
-        for node in ast.walk(function)
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
+class _Locals(dict[ast.FunctionDef, dict[str, ast.expr]]):
+    """The last value of each local name of a function, for the few functions that are asked about."""
+
+    def __missing__(self, function: ast.FunctionDef) -> dict[str, ast.expr]:
+        assigns = (node for node in ast.walk(function) if isinstance(node, ast.Assign))
+        named = {node.targets[0].id: node.value for node in assigns if isinstance(node.targets[0], ast.Name)}
+        return self.setdefault(function, named)
 
 
-def _makes_tensor(value: ast.expr, names: dict[str, ast.expr], depth: int = 3) -> bool:
+def _makes_tensor(value: ast.expr, function: ast.FunctionDef, names: _Locals, depth: int = 3) -> bool:
     """Whether an expression is made of torch's factories by arithmetic and methods that stay in torch."""
     if isinstance(value, ast.Name):
-        return depth > 0 and value.id in names and _makes_tensor(names[value.id], names, depth - 1)
+        held = names[function].get(value.id) if depth else None
+        return held is not None and _makes_tensor(held, function, names, depth - 1)
     if isinstance(value, ast.BinOp):
-        return _makes_tensor(value.left, names, depth) or _makes_tensor(value.right, names, depth)
+        return any(_makes_tensor(side, function, names, depth) for side in (value.left, value.right))
     if isinstance(value, ast.UnaryOp):
-        return _makes_tensor(value.operand, names, depth)
+        return _makes_tensor(value.operand, function, names, depth)
     if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute):
         return False
     if re.fullmatch(LEAVES_TORCH, value.func.attr):
         return False
     if isinstance(value.func.value, ast.Name) and value.func.value.id == "torch":
         return re.fullmatch(FACTORIES, value.func.attr) is not None
-    return _makes_tensor(value.func.value, names, depth)
+    return _makes_tensor(value.func.value, function, names, depth)
 
 
 def _held_back(code: Code, node: ast.AST) -> bool:
