@@ -1,1 +1,1 @@
-"""Scores a model, compares two, reports with intervals."""
+"""Scores a model, compares two, reports with intervals.  Its place; nothing is here yet."""

@@ -1,1 +1,1 @@
-"""Supervised fine-tuning on transformers.Trainer and peft."""
+"""Supervised fine-tuning on transformers.Trainer and peft.  Its place; nothing is here yet."""
