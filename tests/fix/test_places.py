@@ -35,7 +35,7 @@ def paths(found: tuple[Place, ...] | Left) -> list[str]:
 
 
 def test_a_script_stays_where_it_is() -> None:
-    assert places("5.23.0", Source("/work/train.py", "script", "x")) == (Place("/work/train.py"),)
+    assert places("5.23.0", Source("/runs/train.py", "script", "x")) == (Place("/runs/train.py"),)
 
 
 def test_a_local_folder_is_the_place_itself() -> None:

@@ -21,11 +21,11 @@ FACTS = Facts(
     machine=Machine(gpus=(Gpu("NVIDIA L4", 22 * 2**30, 21 * 2**30),), driver="580.82", cuda="13.0", backend="cuda"),
     sources=(
         File(CODE, "remote-code", repository="microsoft/Phi-3-mini-4k-instruct", model=HUB),
-        File("/home/ada/work/train.py", "script"),
-        File("/home/ada/work/score.py", "script"),
+        File("/home/ada/runs/train.py", "script"),
+        File("/home/ada/runs/score.py", "script"),
     ),
-    models=(ModelFacts(HUB, repository="microsoft/Phi-3-mini-4k-instruct"), ModelFacts("/home/ada/work/smol")),
-    directory="/home/ada/work",
+    models=(ModelFacts(HUB, repository="microsoft/Phi-3-mini-4k-instruct"), ModelFacts("/home/ada/runs/smol")),
+    directory="/home/ada/runs",
 )
 REWRITE = Remedy("edit", "rewrite the file so that it runs on every release", safe=True)
 
@@ -69,11 +69,11 @@ FINDINGS = (
         "An argument that the release no longer has",
         "evil \x1b]0;title\x07 [bold red]markup[/] | <img src=x> `code`",
         Remedy("edit", "write eval_strategy"),
-        where=Location("/home/ada/work/train.ipynb", 3, 5, cell=2),
+        where=Location("/home/ada/runs/train.ipynb", 3, 5, cell=2),
     ),
 )
 SKIPPED = tuple(
-    Skip(f"/home/ada/work/old{number}.py", "not Python 3: print without parentheses") for number in range(7)
+    Skip(f"/home/ada/runs/old{number}.py", "not Python 3: print without parentheses") for number in range(7)
 )
 
 
