@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from doctor.model import within
-from doctor.patch import Refusal, catalogue, rewrite
+from doctor.patch import catalogue, rewrite
 
 pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]  # releases deprecate what is tested
 
@@ -206,9 +206,5 @@ def test_a_removed_import_has_a_stand_in() -> None:
 
 
 def test_no_patch_refuses_its_own_examples() -> None:
-    for patch in catalogue():
-        for example in patch.examples:
-            try:
-                rewrite(example.before + "\n")
-            except Refusal as refusal:  # pragma: no cover
-                pytest.fail(f"{patch.id()}: {refusal}")
+    for example in (example for patch in catalogue() for example in patch.examples):
+        rewrite(example.before + "\n")
