@@ -86,12 +86,6 @@ def prose(doc: str) -> str:
     return re.sub(r"(?<![<(])(https?://[^\s)>]*[^\s)>.,;])", r"<\1>", body)
 
 
-def title(check: Check) -> str:
-    """A check's title as a sentence; names of packages stay in lower case."""
-    first = check.title.partition(" ")[0]
-    return check.title if first in ("peft", "torch", "transformers") else check.title[0].upper() + check.title[1:]
-
-
 def page(title: str, intro: str, sections: Iterable[str]) -> str:
     """One generated page."""
     return "\n\n".join([f"# {title}", intro, *sections]) + "\n"
@@ -102,7 +96,7 @@ def check_section(check: Check) -> str:
     of = " and ".join(KINDS[kind] for kind in check.kinds) if check.read else "the environment"
     parts = [
         f"## {check.id}",
-        f"**{title(check)}.** {check.severity.value.capitalize()}, {check.family}, read from {of}.",
+        f"**{check.title}.** {check.severity.value.capitalize()}, {check.family}, read from {of}.",
     ]
     return "\n\n".join([*parts, prose(check.doc), *example_answer(check)])
 
@@ -145,7 +139,7 @@ def diff(example: Example) -> str:
 def checks_table() -> str:
     """README's table of what is found."""
     pages = [("checks", check) for check in checks()] + [("breakages", check) for check in doctor.breakages.load()]
-    rows = [[f"[{check.id}](docs/{page}.md#{check.id})", check.severity.value, title(check)] for page, check in pages]
+    rows = [[f"[{check.id}](docs/{page}.md#{check.id})", check.severity.value, check.title] for page, check in pages]
     return table(["id", "severity", "finds"], rows)
 
 
