@@ -49,6 +49,9 @@ def _doctor_generation_inputs(prepare):
             if type(cache).__name__ == "DynamicCache":  # the file masks for a cache that keeps everything
                 kwargs["past_key_values"] = type(cache)()
         new = step or (input_ids if embeds is None or past else embeds).shape[1]
+        if cache is not None and not hasattr(cache, "get_seq_length"):  # a tuple of layers: its shapes vary
+            new, whole = step or 1, kwargs.get("position_ids")
+            past = (input_ids if whole is None else whole).shape[-1] - new
         if "attention_mask" in wanted and kwargs.get("attention_mask") is None:
             kwargs["attention_mask"] = input_ids.new_ones((input_ids.shape[0], past + new))
         if "cache_position" in wanted and kwargs.get("cache_position") is None:

@@ -22,9 +22,12 @@ FUNCTIONS = {
     "get_extended_attention_mask": "_doctor_extended_attention_mask",
     "invert_attention_mask": "_doctor_invert_attention_mask",
 }
-MODEL = m.OneOf(m.Name("self"), m.Name("model"), m.Attribute(value=m.Name("self"), attr=m.Name("model")))
 SUPER = m.Call(func=m.Name("super"))
-METHOD = m.Attribute(value=m.OneOf(MODEL, SUPER), attr=m.OneOf(*(m.Name(name) for name in FUNCTIONS)))
+SELF_MODEL = m.Attribute(value=m.Name("self"), attr=m.Name("model"))
+METHOD = m.Attribute(
+    value=m.OneOf(m.Name("self"), m.Name("model"), SELF_MODEL, SUPER),
+    attr=m.OneOf(*(m.Name(name) for name in FUNCTIONS)),
+)
 
 
 class RemovedMaskMethod(Patch):
