@@ -63,6 +63,10 @@ class ConfigDefaultsMissing(Patch):
             USE + HEAD + INIT + "\nclass D(C):\n    pass\n",
             USE + HEAD + TIED + FLAGS + TOKENS + OTHERS + INIT + "\nclass D(C):\n    pass\n",
         ),
+        Example(
+            USE + "class C(PretrainedConfig): pass\n",
+            USE + "class C(PretrainedConfig):\n    pass\n" + TIED + FLAGS + TOKENS + OTHERS,
+        ),
         Example(USE + HEAD + TIED + FLAGS + TOKENS + OTHERS + INIT, keeps="the class has them"),
         Example(USE + "class C(PretrainedConfig):\n" + FIELDS, keeps="a dataclass of 5.4 or later says what it has"),
         Example("from transformers import LlamaConfig\n\nclass C(LlamaConfig):\n    pass\n", keeps="LlamaConfig's"),
@@ -83,7 +87,7 @@ class ConfigDefaultsMissing(Patch):
         lines = [cst.parse_statement(line) for line in _lines(lacking - _assigned(body))]
         if not lines:
             return updated_node
-        if not isinstance(body, cst.IndentedBlock):
+        if isinstance(body, cst.SimpleStatementSuite):
             body = cst.IndentedBlock([cst.SimpleStatementLine(body.body)])
         place = next((i for i, s in enumerate(body.body) if not isinstance(s, cst.SimpleStatementLine)), len(body.body))
         statements = [*body.body[:place], *lines, *body.body[place:]]

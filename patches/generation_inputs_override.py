@@ -39,6 +39,9 @@ def _doctor_generation_inputs(prepare):
     import inspect
 
     wanted = inspect.signature(prepare).parameters
+    body = inspect.unwrap(prepare)
+    names = [name for name in getattr(body, "__code__", prepare.__code__).co_names if name.endswith("Cache")]
+    makes_own = any(getattr(globals().get(name), "__module__", None) == __name__ for name in names)
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.values())
 
     @functools.wraps(prepare)
@@ -51,6 +54,8 @@ def _doctor_generation_inputs(prepare):
         if past == 0 and any(getattr(layer, "is_sliding", False) for layer in getattr(cache, "layers", ())):
             if type(cache).__name__ == "DynamicCache":  # the file masks for a cache that keeps everything
                 kwargs["past_key_values"] = type(cache)()
+        if past == 0 and makes_own and type(cache).__name__ == "DynamicCache":
+            kwargs["past_key_values"] = None
         if past == 0 and step and embeds is None:  # the file keeps its states elsewhere
             past = input_ids.shape[1] - step
         new = step or (input_ids if embeds is None or past else embeds).shape[1]
