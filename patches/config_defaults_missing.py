@@ -20,7 +20,8 @@ import libcst as cst
 from doctor.classes import Classes
 from doctor.patch import Example, File, Patch
 
-ROOTS = ("PretrainedConfig", "PreTrainedConfig")
+ROOT = "PretrainedConfig"
+"""The spelling of 4.x.  Classes of 5.x derive from `PreTrainedConfig` and count on no more than 5.x gives them."""
 DEFAULTS = {
     "True": ("tie_word_embeddings",),
     "False": ("is_decoder", "add_cross_attention", "tie_encoder_decoder", "torchscript"),
@@ -42,7 +43,7 @@ FIELDS = '    model_type = "c"\n    hidden_size: int = 1\n    tie_word_embedding
 
 class ConfigDefaultsMissing(Patch):
     old, new = "transformers<5", "transformers>=4.36"
-    needles = tuple(root.encode() for root in ROOTS)
+    needles = (ROOT.encode(),)
     mends = ("attribute:add_cross_attention", "attribute:is_decoder", "attribute:tie_word_embeddings")
     examples = [
         Example(USE + HEAD + INIT, USE + HEAD + TIED + FLAGS + TOKENS + OTHERS + INIT),
@@ -69,6 +70,7 @@ class ConfigDefaultsMissing(Patch):
         ),
         Example(USE + HEAD + TIED + FLAGS + TOKENS + OTHERS + INIT, keeps="the class has them"),
         Example(USE + "class C(PretrainedConfig):\n" + FIELDS, keeps="a dataclass of 5.4 or later says what it has"),
+        Example((USE + HEAD + INIT).replace(ROOT, "PreTrainedConfig"), keeps="written for 5.x"),
         Example("from transformers import LlamaConfig\n\nclass C(LlamaConfig):\n    pass\n", keeps="LlamaConfig's"),
         Example(USE + "class M(nn.Module):\n    config_class = PretrainedConfig\n", keeps="not a configuration"),
     ]
@@ -98,7 +100,7 @@ def _is_root(node: ast.ClassDef) -> bool:
     """Whether a class derives straight from PretrainedConfig and is not written as a dataclass."""
     fields = any(isinstance(part, ast.AnnAssign) for part in node.body)
     init = any(isinstance(part, ast.FunctionDef) and part.name == "__init__" for part in node.body)
-    return any(ast.unparse(base).rpartition(".")[2] in ROOTS for base in node.bases) and (init or not fields)
+    return any(ast.unparse(base).rpartition(".")[2] == ROOT for base in node.bases) and (init or not fields)
 
 
 def _lacking(node: ast.ClassDef) -> Iterator[str]:
