@@ -3,8 +3,9 @@
 transformers 5 drops an attention mask of ones and hands None (`'NoneType' object has no attribute 'shape'`), hands the
 whole sequence's `cache_position` (5.2, 5.3) or none (5.4), and the whole sequence's positions, which an override of
 4.x passes on beside the one new token, or drops for None: wrong positions, without an error.  From 4.56 on it also
-hands a cache that forgets what is outside the sliding window, while such files mask for a cache that keeps everything.
-The decorator gives the override what it was written for and trims the positions that come out.
+hands a cache that forgets what is outside the sliding window, while such files mask for a cache that keeps everything,
+and a cache as `cache_params`, where Mamba's files make their own: `'DynamicCache' object has no attribute
+'ssm_states'`.  The decorator gives the override what it was written for and trims the positions that come out.
 
 Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
 """
@@ -38,6 +39,9 @@ def _doctor_generation_inputs(prepare):
     import inspect
 
     wanted = inspect.signature(prepare).parameters
+    body = inspect.unwrap(prepare)
+    names = [name for name in getattr(body, "__code__", prepare.__code__).co_names if name.endswith("Cache")]
+    makes_own = any(getattr(globals().get(name), "__module__", None) == __name__ for name in names)
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.values())
 
     @functools.wraps(prepare)
@@ -45,9 +49,15 @@ def _doctor_generation_inputs(prepare):
         kwargs.update(zip(list(wanted)[2:], args))
         cache, embeds, step = map(kwargs.get, ("past_key_values", "inputs_embeds", "next_sequence_length"))
         past = cache.get_seq_length() if hasattr(cache, "get_seq_length") else 0
+        if type(kwargs.get("cache_params")).__name__ == "DynamicCache":  # the file makes a cache of its own
+            kwargs["cache_params"] = None
         if past == 0 and any(getattr(layer, "is_sliding", False) for layer in getattr(cache, "layers", ())):
             if type(cache).__name__ == "DynamicCache":  # the file masks for a cache that keeps everything
                 kwargs["past_key_values"] = type(cache)()
+        if past == 0 and makes_own and type(cache).__name__ == "DynamicCache":
+            kwargs["past_key_values"] = None
+        if past == 0 and step and embeds is None:  # the file keeps its states elsewhere
+            past = input_ids.shape[1] - step
         new = step or (input_ids if embeds is None or past else embeds).shape[1]
         if cache is not None and not hasattr(cache, "get_seq_length"):  # a tuple of layers: its shapes vary
             new, whole = step or 1, kwargs.get("position_ids")
