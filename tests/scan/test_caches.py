@@ -30,14 +30,14 @@ DIGEST = "8e2e35c685ff6b88"
     ],
 )
 def test_the_folders(variables: dict[str, str], hub: str, modules: str) -> None:
-    assert locate({"HOME": "/me", **variables}, "/work") == Caches(hub, modules)
+    assert locate({"HOME": "/me", **variables}, "/runs") == Caches(hub, modules)
 
 
 def test_transformers_4_honours_its_own_variables() -> None:
     variables = {"HOME": "/me", "HF_HUB_CACHE": "/hub", "PYTORCH_TRANSFORMERS_CACHE": "/p", "TRANSFORMERS_CACHE": "/t"}
-    assert locate(variables, "/work", legacy=True).hub == "/t"
+    assert locate(variables, "/runs", legacy=True).hub == "/t"
     del variables["TRANSFORMERS_CACHE"]
-    assert locate(variables, "/work", legacy=True).hub == "/p"
+    assert locate(variables, "/runs", legacy=True).hub == "/p"
 
 
 @pytest.mark.parametrize("version", ["4.47.1", "5.23.0"])
