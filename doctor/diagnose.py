@@ -44,14 +44,15 @@ def checks() -> tuple[Check, ...]:
     return (*found, *load())
 
 
-def needles(kind: str) -> tuple[bytes, ...]:
+def needles(kind: str, to_fix: bool = False) -> tuple[bytes, ...]:
     """The byte strings one of which a file of this kind must hold to be read by any check.
 
-    Remote code is also read where only a patch matches: the files of one repository are rewritten together.
+    Remote code that may be fixed is also read where only a patch matches: the files of one repository are rewritten
+    together.
     """
     readers = [check for check in checks() if check.read and kind in check.kinds]
     wanted = {needle for check in readers for needle in check.needles}
-    if kind == "remote-code":
+    if to_fix and kind == "remote-code":
         wanted |= {needle.encode() for entry in entries() for needle in entry.needles}
     return tuple(sorted(wanted))
 

@@ -35,8 +35,9 @@ def _menders() -> dict[str, str]:
 
 
 def mender(construct: str) -> str | None:
-    """Id of the patch that removes a construct, None where the catalogue has none."""
-    return _menders().get(construct)
+    """Id of the patch that removes a construct, or all names of its module; None where the catalogue has none."""
+    whole = construct.rpartition(".")[0]
+    return _menders().get(construct) or _menders().get(whole)
 
 
 def build() -> str:

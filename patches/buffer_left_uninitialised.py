@@ -17,7 +17,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.classes import Classes
-from doctor.patch import Example, File, Patch, parsed
+from doctor.patch import OURS, Example, File, Patch, parsed
 
 INIT = """
     def _init_weights(self, module):
@@ -168,6 +168,12 @@ class P(transformers.PreTrainedModel):
             "            self.inv_freq = inv_freq\n",
         ),
         Example(
+            "import torch\ndef table(n):\n    return torch.arange(n).sin()\nclass Attention(nn.Module):\n"
+            "    def __init__(self, n):\n        self.positions = table(n)\n",
+            "import torch\ndef table(n):\n    return torch.arange(n).sin()\nclass Attention(nn.Module):\n"
+            '    def __init__(self, n):\n        with torch.device("cpu"):\n            self.positions = table(n)\n',
+        ),
+        Example(
             'import torch\nclass A(nn.Module):\n    def __init__(self, x):\n        self.register_buffer("x", x)\n',
             keeps="a persistent buffer is in the checkpoint",
         ),
@@ -175,6 +181,11 @@ class P(transformers.PreTrainedModel):
             "import torch\nclass A(nn.Module):\n    def __init__(self, n):\n"
             "        self.w = nn.Parameter(torch.ones(n))\n",
             keeps="a parameter is in the checkpoint",
+        ),
+        Example(
+            "import torch\ndef head(n):\n    return nn.Linear(n, len(torch.ones(n)))\nclass A(nn.Module):\n"
+            "    def __init__(self, n):\n        self.head = head(n)\n",
+            keeps="the function makes a module",
         ),
         Example(
             'import torch\nclass A(nn.Module):\n    def __init__(self):\n        self.register_buffer("x", None, '
@@ -195,12 +206,14 @@ class P(transformers.PreTrainedModel):
         """Statements whose tensors the meta device would swallow."""
         classes = Classes(file.text)
         self.building = classes.called_by("__init__")
+        self.makers = set(_makers(parsed(file.text)))
         self.models = [name for name in classes.nodes if classes.derives(name, ROOT)]
         defined = any(classes.method(name, "_init_weights") for name in self.models)
         self.bare = [] if defined else [name for name in self.models if ROOT in classes.bases(name)]
 
     def reaches(self, name: str, text: str) -> bool:
-        return name in self.bare or "_init_weights" in text or super().reaches(name, text)
+        made = any(f"{maker}(" in text for maker in self.makers)
+        return made or name in self.bare or "_init_weights" in text or super().reaches(name, text)
 
     def visit_Module(self, node: cst.Module) -> None:
         tree = parsed(self.file.text)
@@ -220,10 +233,10 @@ class P(transformers.PreTrainedModel):
         if not self.file.classes or self.file.function is not None or node.name.value not in self.building:
             return
         text = cst.Module([]).code_for_node(node)
-        if not any(word in text for word in ("torch.", "register_buffer", *self.later)):
+        if not any(word in text for word in ("torch.", "register_buffer", *self.later, *self.makers)):
             return
         lines = [cst.ensure_type(line, cst.SimpleStatementLine) for line in m.findall(node, m.SimpleStatementLine())]
-        tensors, needed = _tensors(lines), set[str]()
+        tensors, needed = _tensors(lines, self.makers), set[str]()
         for line in reversed(lines):
             buffer = self._buffer(line) if self.buffers else None
             if buffer is not None:
@@ -333,9 +346,20 @@ def _fills(tree: ast.Module, functions: set[str], names: set[str]) -> bool:
     return not assigned.isdisjoint(f"self.{name}" for name in names)
 
 
-def _tensors(lines: Sequence[cst.SimpleStatementLine]) -> set[str]:
-    """The names and `self.x` that are made of torch's factories, directly or through one another."""
-    made: set[str] = set()
+def _makers(tree: ast.Module) -> Iterator[str]:
+    """The file's own functions that make a tensor, and no module or parameter."""
+    classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    for function in tree.body:
+        if isinstance(function, ast.FunctionDef) and not function.name.startswith(OURS):
+            calls = [ast.unparse(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)]
+            builds = any(call in classes or call.startswith(("nn.", "torch.nn.", "Parameter")) for call in calls)
+            if not builds and any(call.startswith("torch.") and call[6:] in FACTORIES for call in calls):
+                yield function.name
+
+
+def _tensors(lines: Sequence[cst.SimpleStatementLine], makers: set[str]) -> set[str]:
+    """The names and `self.x` that are made by torch's factories or the file's, directly or through one another."""
+    made = set(makers)
     for line in lines:
         targets, value = _assigned(line)
         if value is not None and not m.matches(value, LEAVES) and (m.findall(value, FACTORY) or _names(value) & made):

@@ -2,9 +2,10 @@
 
 transformers 5 drops an attention mask of ones and hands None (`'NoneType' object has no attribute 'shape'`), hands the
 whole sequence's `cache_position` (5.2, 5.3) or none (5.4), and the whole sequence's positions, which an override of
-4.x passes on beside the one new token: wrong positions, without an error.  From 4.56 on it also hands a cache that
-forgets what is outside the sliding window, while such files mask for a cache that keeps everything.  The decorator
-gives the override what it was written for and trims the positions that come out.
+4.x passes on beside the one new token, or drops for None: wrong positions, without an error.  From 4.56 on it also
+hands a cache that forgets what is outside the sliding window, while such files mask for a cache that keeps everything,
+and a cache as `cache_params`, where Mamba's files make their own: `'DynamicCache' object has no attribute
+'ssm_states'`.  The decorator gives the override what it was written for and trims the positions that come out.
 
 Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
 """
@@ -38,6 +39,9 @@ def _doctor_generation_inputs(prepare):
     import inspect
 
     wanted = inspect.signature(prepare).parameters
+    body = inspect.unwrap(prepare)
+    names = [name for name in getattr(body, "__code__", prepare.__code__).co_names if name.endswith("Cache")]
+    makes_own = any(getattr(globals().get(name), "__module__", None) == __name__ for name in names)
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.values())
 
     @functools.wraps(prepare)
@@ -45,22 +49,34 @@ def _doctor_generation_inputs(prepare):
         kwargs.update(zip(list(wanted)[2:], args))
         cache, embeds, step = map(kwargs.get, ("past_key_values", "inputs_embeds", "next_sequence_length"))
         past = cache.get_seq_length() if hasattr(cache, "get_seq_length") else 0
+        if type(kwargs.get("cache_params")).__name__ == "DynamicCache":  # the file makes a cache of its own
+            kwargs["cache_params"] = None
         if past == 0 and any(getattr(layer, "is_sliding", False) for layer in getattr(cache, "layers", ())):
             if type(cache).__name__ == "DynamicCache":  # the file masks for a cache that keeps everything
                 kwargs["past_key_values"] = type(cache)()
+        if past == 0 and makes_own and type(cache).__name__ == "DynamicCache":
+            kwargs["past_key_values"] = None
+        if past == 0 and step and embeds is None:  # the file keeps its states elsewhere
+            past = input_ids.shape[1] - step
         new = step or (input_ids if embeds is None or past else embeds).shape[1]
+        if cache is not None and not hasattr(cache, "get_seq_length"):  # a tuple of layers: its shapes vary
+            new, whole = step or 1, kwargs.get("position_ids")
+            past = (input_ids if whole is None else whole).shape[-1] - new
         if "attention_mask" in wanted and kwargs.get("attention_mask") is None:
             kwargs["attention_mask"] = input_ids.new_ones((input_ids.shape[0], past + new))
         if "cache_position" in wanted and kwargs.get("cache_position") is None:
             kwargs["cache_position"] = torch.arange(past, past + new, device=input_ids.device)
         elif "cache_position" in wanted and step:  # 5.2 and 5.3 hand the whole sequence's
             kwargs["cache_position"] = kwargs["cache_position"][-step:]
+        handed = kwargs.get("position_ids") if {"is_first_iteration", "next_sequence_length"} & kwargs.keys() else None
         if not takes_all:
             kwargs = {name: value for name, value in kwargs.items() if name in wanted}
         inputs = prepare(self, input_ids, **kwargs)
         for name in ("next_sequence_length", "is_first_iteration"):
             inputs.pop(name, None)
         ids = inputs.get("input_ids") if inputs.get("inputs_embeds") is None else inputs["inputs_embeds"]
+        if "position_ids" in inputs and inputs["position_ids"] is None:  # made from the mask, but only when handed none
+            inputs["position_ids"] = handed
         positions = inputs.get("position_ids")
         if ids is not None and positions is not None and positions.shape[-1] != ids.shape[1]:
             if positions.shape[-1] < ids.shape[1]:  # 5.2 hands one position, also where the override drops the cache

@@ -3,8 +3,9 @@
 One such import makes the whole file unusable: `ImportError: cannot import name 'SlidingWindowCache' from
 'transformers.cache_utils'` (5.0), `'is_torch_fx_available' from 'transformers.utils.import_utils'` (5.0), and so on.
 The import moves into `try`, with a stand-in that does what the name did where that can still happen: no cache of a
-newer release is a SlidingWindowCache, torch.fx is always there.  `try` is also the one spelling that the import
-check of every release accepts.
+newer release is a SlidingWindowCache, torch.fx is always there, a MambaCache is two tensors.  Where it cannot (the
+ONNX export of 4.x, head pruning, naive model parallelism) the stand-in says so when it is called.  `try` is also the
+one spelling that the import check of every release accepts.
 
 Reference: https://github.com/huggingface/transformers/issues/44561
 """
@@ -27,8 +28,48 @@ FLASH_2_10 = """def {name}():
 """
 KWARGS = "from typing import TypedDict\n\nclass {name}(TypedDict, total=False):\n    pass\n"
 
+NEVER = """class {name}:
+    def __init__(self, *args, **kwargs):
+        raise ImportError("this transformers release has no {name}")
+"""
+REFUSES = """def {name}(*args, **kwargs):
+    raise ImportError("this transformers release has no {name}")
+"""
+MAMBA = """class {name}:
+    def __init__(self, config, max_batch_size=None, dtype=None, device=None, batch_size=None, **kwargs):
+        import torch
+
+        self.dtype = torch.float16 if dtype is None else dtype
+        self.max_batch_size = self.batch_size = max_batch_size or batch_size
+        self.intermediate_size, self.ssm_state_size = config.intermediate_size, config.state_size
+        self.conv_kernel_size = config.conv_kernel
+        shape = config.num_hidden_layers, self.max_batch_size, self.intermediate_size
+        sizes = self.conv_kernel_size, self.ssm_state_size
+        states = [torch.zeros(*shape, size, device=device, dtype=self.dtype) for size in sizes]
+        self.conv_states, self.ssm_states = states
+
+    def update_conv_state(self, layer_idx, new_conv_state, cache_position):
+        state = self.conv_states[layer_idx].roll(shifts=-1, dims=-1)
+        state[:, :, cache_position.clamp(0, self.conv_kernel_size - 1)] = new_conv_state.to(state)
+        self.conv_states[layer_idx].copy_(state)
+        return self.conv_states[layer_idx]
+
+    def update_ssm_state(self, layer_idx, new_ssm_state):
+        self.ssm_states[layer_idx] = new_ssm_state.to(self.ssm_states.device)
+        return self.ssm_states[layer_idx]
+
+    def reset(self):
+        self.conv_states.zero_()
+        self.ssm_states.zero_()
+"""
+
 _CACHES = ("transformers", "transformers.cache_utils")
 _UTILS = ("transformers.utils", "transformers.utils.import_utils")
+_ONNX = ("transformers.onnx", "transformers.onnx.config")
+_LAYERS = ("transformers.modeling_utils", "transformers.pytorch_utils")
+_SPLIT = ("transformers.utils.model_parallel_utils",)
+ARCHIVES = "transformers.models.deprecated._archive_maps"
+"""In 4.40 alone: lists and maps of addresses that nothing reads."""
 
 GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "SlidingWindowCache": (_CACHES, CACHE),
@@ -37,6 +78,7 @@ GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "OffloadedHybridCache": (_CACHES, CACHE),
     "OffloadedStaticCache": (_CACHES, CACHE),
     "SinkCache": (_CACHES, CACHE),
+    "MambaCache": (_CACHES, MAMBA),
     "LossKwargs": (("transformers.utils", "transformers.utils.generic"), KWARGS),
     "is_flash_attn_available": (_UTILS, NO),
     "is_flash_attn_greater_or_equal_2_10": (("transformers.utils", "transformers.utils.import_utils"), FLASH_2_10),
@@ -44,14 +86,29 @@ GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "is_safetensors_available": (_UTILS, YES),
     "is_tf_available": (_UTILS, NO),
     "is_torch_fx_available": (_UTILS, YES),
+    "OnnxConfig": (_ONNX, NEVER),
+    "OnnxConfigWithPast": (_ONNX, NEVER),
+    "OnnxSeq2SeqConfigWithPast": (_ONNX, NEVER),
+    "PatchingSpec": (_ONNX, NEVER),
+    "compute_effective_axis_dimension": (("transformers.onnx.utils",), REFUSES),
+    "SequenceSummary": (("transformers.modeling_utils",), NEVER),
+    "find_pruneable_heads_and_indices": (_LAYERS, REFUSES),
+    "prune_conv1d_layer": (_LAYERS, REFUSES),
+    "prune_layer": (_LAYERS, REFUSES),
+    "prune_linear_layer": (("transformers.modeling_utils",), REFUSES),
+    "assert_device_map": (_SPLIT, REFUSES),
+    "get_device_map": (_SPLIT, REFUSES),
 }
 """Name to the modules that had it and the source of its stand-in."""
 
 
 class RemovedImport(Patch):
     old, new = "transformers<5", "transformers>=4.36"
-    needles = tuple(name.encode() for name in GONE)
-    mends = tuple(f"import:{module}.{name}" for name, (modules, _) in GONE.items() for module in modules)
+    needles = (*(name.encode() for name in GONE), ARCHIVES.encode())
+    mends = (
+        *(f"import:{module}.{name}" for name, (modules, _) in GONE.items() for module in modules),
+        f"import:{ARCHIVES}",
+    )
     examples = [
         Example(
             "from transformers.cache_utils import Cache, DynamicCache, SlidingWindowCache, StaticCache\n",
@@ -100,6 +157,24 @@ except ImportError:
         pass  # no cache of this release is one
 """,
         ),
+        Example(
+            "from transformers.onnx import OnnxConfigWithPast\n",
+            """try:
+    from transformers.onnx import OnnxConfigWithPast
+except ImportError:
+    class OnnxConfigWithPast:
+        def __init__(self, *args, **kwargs):
+            raise ImportError("this transformers release has no OnnxConfigWithPast")
+""",
+        ),
+        Example(
+            "from transformers.models.deprecated._archive_maps import PHI_PRETRAINED_CONFIG_ARCHIVE_MAP  # noqa\n",
+            """try:
+    from transformers.models.deprecated._archive_maps import PHI_PRETRAINED_CONFIG_ARCHIVE_MAP
+except ImportError:
+    PHI_PRETRAINED_CONFIG_ARCHIVE_MAP = {}
+""",
+        ),
         Example("from transformers.cache_utils import Cache, DynamicCache\n", keeps="names that are still there"),
         Example(
             "try:\n    from transformers.utils import is_torch_fx_available\nexcept ImportError:\n"
@@ -130,7 +205,7 @@ except ImportError:
         module = _dotted(statement)
         if module is None or isinstance(statement.names, cst.ImportStar):
             return updated_node
-        gone = [alias for alias in statement.names if module in GONE.get(_name(alias), ((), ""))[0]]
+        gone = [alias for alias in statement.names if _source(module, _name(alias))]
         if not gone:
             return updated_node
         guards = [_guard(module, alias) for alias in gone]
@@ -157,10 +232,15 @@ def _guard(module: str, alias: cst.ImportAlias) -> cst.Try:
     name = _name(alias)
     local = alias.evaluated_alias or name
     source = f"from {module} import {name}" + (f" as {local}" if local != name else "")
-    stand_in = "".join(f"    {line}" if line.strip() else line for line in _source(name, local).splitlines(True))
+    lines = _source(module, name).format(name=local).splitlines(True)
+    stand_in = "".join(f"    {line}" if line.strip() else line for line in lines)
     statement = cst.parse_statement(f"try:\n    {source}\nexcept ImportError:\n{stand_in}")
     return cst.ensure_type(statement, cst.Try)
 
 
-def _source(name: str, local: str) -> str:
-    return GONE[name][1].format(name=local)
+def _source(module: str, name: str) -> str:
+    """The stand-in for a name of a module, empty where newer releases have it."""
+    if module == ARCHIVES:
+        return "{name} = {{}}\n" if name.endswith("_MAP") else "{name} = []\n"
+    modules, source = GONE.get(name, ((), ""))
+    return source if module in modules else ""

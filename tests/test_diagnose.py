@@ -152,6 +152,11 @@ def test_every_check_that_reads_has_needles_of_some_length() -> None:
     assert b"rope_scaling" in needles("remote-code")
 
 
+def test_what_only_a_patch_knows_is_read_where_files_may_be_fixed() -> None:
+    assert b"def _reorder_cache(" not in needles("remote-code")
+    assert b"def _reorder_cache(" in needles("remote-code", to_fix=True)
+
+
 def test_an_assumed_release_replaces_the_installed_one() -> None:
     installed = Package("transformers", "4.47.1", "/x", ("huggingface-hub<1.0,>=0.24.0",))
     facts = assume(Facts(packages={"transformers": installed}), "transformers==5.23.0")

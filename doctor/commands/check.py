@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from doctor.commands.patience import patience
@@ -148,7 +149,8 @@ def _chosen(options: argparse.Namespace, settings: Settings) -> tuple[tuple[str,
 def _scanned(options: argparse.Namespace) -> Facts:
     from doctor.scan import Request, scan
 
-    request = Request(tuple(options.targets), options.python, options.model, needles=needles)
+    to_fix = bool(options.command == "fix" or options.save_facts)
+    request = Request(tuple(options.targets), options.python, options.model, needles=partial(needles, to_fix=to_fix))
     try:
         return scan(request)
     except ValueError as error:

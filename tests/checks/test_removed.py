@@ -41,6 +41,24 @@ def test_severity_is_error_from_the_release_that_lost_the_name(name: str, versio
 
 
 @pytest.mark.parametrize(
+    ("name", "last", "first"),
+    [
+        ("get_head_mask", "4.57.6", "5.0.0"),
+        ("invert_attention_mask", "5.16.0", "5.17.0"),
+        ("get_extended_attention_mask", "5.16.0", "5.17.0"),
+    ],
+)
+def test_mask_methods_of_a_model_are_mended(name: str, last: str, first: str) -> None:
+    for version, severity in ((last, Severity.WARNING), (first, Severity.ERROR)):
+        (finding,) = find(f"mask = self.{name}(mask, 2)", version)
+        assert (finding.severity, finding.construct, finding.patch) == (
+            severity,
+            f"attribute:{name}",
+            "removed-mask-method",
+        )
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "n = self.cache.seen_tokens",

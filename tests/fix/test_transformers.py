@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def fixed(home: Path, journal: Journal, *targets: Path) -> Run:
         targets=tuple(map(str, targets)),
         directory=str(home.parent),
         environment={"HF_HOME": str(home)},
-        needles=needles,
+        needles=partial(needles, to_fix=True),
     )
     pin = f"transformers=={importlib.metadata.version('transformers')}"
     facts = assume(scan(request), pin)

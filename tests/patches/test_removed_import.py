@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from doctor.index import mender
 from doctor.patch import rewrite
 from doctor.patches.removed_import import GONE, RemovedImport
 
@@ -31,3 +32,24 @@ def test_a_block_keeps_its_shape() -> None:
     exec(rewrite(before, [RemovedImport]).text.replace("from transformers ", "from no_such_module "), names)
     hybrid, sink = names["f"]()
     assert (hybrid.__name__, sink.__name__) == ("HybridCache", "SinkCache")
+
+
+def test_archives_of_addresses_are_empty() -> None:
+    module = "transformers.models.deprecated._archive_maps"
+    before = f"from {module} import PHI_PRETRAINED_MODEL_ARCHIVE_LIST, PHI_PRETRAINED_CONFIG_ARCHIVE_MAP as urls\n"
+    names: dict[str, Any] = {}
+    exec(rewrite(before, [RemovedImport]).text.replace("from transformers.", "from no_such_module."), names)
+    assert (names["PHI_PRETRAINED_MODEL_ARCHIVE_LIST"], names["urls"]) == ([], {})
+    assert mender(f"import:{module}.PHI_PRETRAINED_MODEL_ARCHIVE_LIST") == RemovedImport.id()
+    assert mender("import:transformers.nowhere.name") is None
+
+
+@pytest.mark.parametrize("name", ["OnnxConfigWithPast", "find_pruneable_heads_and_indices", "get_device_map"])
+def test_a_stand_in_that_can_do_nothing_says_so(name: str) -> None:
+    names: dict[str, Any] = {}
+    exec(
+        rewrite(f"from {GONE[name][0][0]} import {name}\n", [RemovedImport]).text.replace("from tr", "from no_tr"),
+        names,
+    )
+    with pytest.raises(ImportError, match=f"this transformers release has no {name}"):
+        names[name]({0}, 4)

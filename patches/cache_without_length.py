@@ -1,0 +1,69 @@
+"""A cache class of the file fills `key_cache` itself and takes the number of layers from `DynamicCache`.
+
+Up to 4.53 `len(cache)` counted `key_cache`; newer releases count layers of their own, which such a class never fills.
+An empty one is false: in Jamba's files `if past_key_values and not past_key_values.has_previous_state` is never taken,
+every token starts from an empty state, and the answer is wrong without an error.  The class counts its own list.
+
+Reference: https://github.com/huggingface/transformers/pull/39106
+"""
+
+from __future__ import annotations
+
+import ast
+
+import libcst as cst
+
+from doctor.classes import Classes
+from doctor.patch import Example, File, Patch
+
+ROOT = "DynamicCache"
+LENGTH = "def __len__(self):\n    return len(self.key_cache)\n"
+HEAD = "class C({}):\n    def __init__(self, config):\n        super().__init__()\n        "
+OWN = "self.key_cache = [None for _ in range(config.n)]\n"
+ADDED = "\n    def __len__(self):\n        return len(self.key_cache)\n"
+
+
+class CacheWithoutLength(Patch):
+    old, new = "transformers<4.54", "transformers>=4.36"
+    needles = (b"self.key_cache",)
+    examples = [
+        Example(HEAD.format("DynamicCache") + OWN, HEAD.format("DynamicCache") + OWN + ADDED),
+        Example(
+            HEAD.format("DynamicCache") + OWN + "\n    def reset(self):\n        self.key_cache = []\n",
+            HEAD.format("DynamicCache") + OWN + "\n    def reset(self):\n        self.key_cache = []\n" + ADDED,
+        ),
+        Example(
+            HEAD.format("cache_utils.DynamicCache") + OWN + "\nx = 1\n",
+            HEAD.format("cache_utils.DynamicCache") + OWN + ADDED + "\nx = 1\n",
+        ),
+        Example(HEAD.format("DynamicCache") + OWN + ADDED, keeps="the class counts already"),
+        Example(HEAD.format("Cache") + OWN, keeps="a Cache of 4.x has no length, and is true"),
+        Example(HEAD.format("DynamicCache") + "n = self.key_cache\n", keeps="the list is DynamicCache's"),
+    ]
+
+    def __init__(self, file: File) -> None:
+        super().__init__(file)
+        self.classes = Classes(file.text)
+        self.lacking = {name for name in self.classes.nodes if self._lacks(name)}
+
+    def reaches(self, name: str, text: str) -> bool:
+        return name in self.lacking
+
+    def _lacks(self, name: str) -> bool:
+        init = self.classes.method(name, "__init__")
+        own = any(_is_list(node) for node in ast.walk(init)) if init else False
+        return ROOT in self.classes.bases(name) and own and self.classes.method(name, "__len__") is None
+
+    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
+        body = updated_node.body
+        if self.file.scope or updated_node.name.value not in self.lacking or not isinstance(body, cst.IndentedBlock):
+            return updated_node
+        if any(isinstance(part, cst.FunctionDef) and part.name.value == "__len__" for part in body.body):
+            return updated_node
+        length = cst.ensure_type(cst.parse_statement(LENGTH), cst.FunctionDef)
+        length = length.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
+        return updated_node.with_changes(body=body.with_changes(body=[*body.body, length]))
+
+
+def _is_list(node: ast.AST) -> bool:
+    return isinstance(node, ast.Assign) and any(ast.unparse(target) == "self.key_cache" for target in node.targets)
