@@ -44,6 +44,7 @@ def _doctor_seen_tokens(cache):
             keeps="a cache's own counter is its own",
         ),
         Example("cache.seen_tokens = 0", keeps="an assignment makes the attribute"),
+        Example("key, cache.seen_tokens = pair", keeps="an assignment makes the attribute"),
         Example("seen_tokens = cache.get_seq_length()", keeps="a local name"),
     ]
 
@@ -60,8 +61,14 @@ def _doctor_seen_tokens(cache):
     def visit_AnnAssign(self, node: cst.AnnAssign) -> None:
         self._store(node.target)
 
+    def visit_Del(self, node: cst.Del) -> None:
+        self._store(node.target)
+
     def _store(self, target: cst.BaseExpression) -> None:
         self.stored.add(target)
+        if isinstance(target, cst.Tuple | cst.List):
+            for element in target.elements:
+                self._store(element.value)
 
     def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.BaseExpression:
         if updated_node.attr.value not in COUNTERS or original_node in self.stored:
