@@ -138,15 +138,12 @@ class Code:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every name, attribute and definition of the file, outside what patches put there."""
-        nodes = [
-            *self.nodes(ast.Name),
-            *self.nodes(ast.Attribute),
-            *self.nodes(ast.FunctionDef),
-            *self.nodes(ast.ClassDef),
-        ]
-        named = ((node, getattr(node, "id", None) or getattr(node, "attr", None) or node.name) for node in nodes)
+        named: list[tuple[ast.AST, str]] = [(name, name.id) for name in self.nodes(ast.Name)]
+        named += [(attribute, attribute.attr) for attribute in self.nodes(ast.Attribute)]
+        named += [(function, function.name) for function in self.nodes(ast.FunctionDef)]
+        named += [(around, around.name) for around in self.nodes(ast.ClassDef)]
         ours = OURS in self.text
-        return frozenset(name for node, name in named if not ours or not self.ours(node))
+        return frozenset(name for node, name in named if not (ours and self.ours(node)))
 
     @cached_property
     def imports(self) -> dict[str, str]:

@@ -80,6 +80,10 @@ class Patch:
     mends: ClassVar[tuple[str, ...]] = ()
     """Constructs of findings that this patch removes: check ids, `attribute:NAME`, `import:MODULE.NAME`."""
     examples: ClassVar[Sequence[Example]]
+    proof: ClassVar[str]
+    """A file of remote code in miniature that uses the construct and asserts what comes of it.  As it stands it runs on
+    the releases of `old` and fails on all others; rewritten by this patch alone it runs on those of `new`.
+    """
     helpers: ClassVar[Mapping[str, str]] = {}
     """Functions the output calls: name to source.  Names begin with `_doctor_`."""
 

@@ -60,6 +60,33 @@ class InitOverwritesLoadedWeights(Patch):
         ),
         Example("def forward(self, x):\n    x.data.zero_()\n", keeps="not an initialisation"),
     ]
+    proof = """
+import torch
+from scenery import TinyConfig, reloaded
+from transformers import PreTrainedModel
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.ones(1), persistent=False)
+        self.c_proj = torch.nn.Linear(4, 4)
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.attention = Attention()
+        self.post_init()
+
+    def _init_weights(self, module):
+        for name, p in module.named_parameters():
+            if name == "c_proj.weight":
+                p.data.normal_()
+
+model = M(TinyConfig())
+assert torch.equal(reloaded(model).attention.c_proj.weight, model.attention.c_proj.weight)
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

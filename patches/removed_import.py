@@ -175,6 +175,14 @@ except ImportError:
         ),
         Example("from mylib.cache_utils import SlidingWindowCache\n", keeps="somebody else's name"),
     ]
+    proof = """
+from transformers.cache_utils import DynamicCache, SlidingWindowCache
+from transformers.pytorch_utils import find_pruneable_heads_and_indices
+from transformers.utils.import_utils import is_torch_fx_available
+
+assert not isinstance(DynamicCache(), SlidingWindowCache)
+assert is_torch_fx_available() in (True, False)
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
