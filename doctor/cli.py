@@ -131,7 +131,7 @@ class _Completion(argparse.Action):
         ids = {"select": asked, "ignore": asked, "unsafe": mended, "id": sorted({*asked, *mended})}
         for action in _actions(parser):
             action.choices = ids.get(action.dest, action.choices)
-            if action.dest in ("targets", "python", "model", "output", "facts", "save_facts"):
+            if action.dest in ("targets", "python", "model", "output", "facts", "save_facts", "verify_with"):
                 action.complete = FILES  # type: ignore[attr-defined]
         sys.stdout.write(shtab.complete(parser, shell) + "\n")
         parser.exit()
@@ -180,6 +180,20 @@ def _fix(command: argparse.ArgumentParser) -> None:
     add("--yes", action="store_true", help="apply the safe part without asking")
     add("--unsafe", action="extend", default=[], type=_ids, metavar="ID", help="apply this unsafe patch too")
     add("--diff", action="store_true", help="print the plan, change nothing")
+    add(
+        "--verify",
+        action="store_true",
+        help="first load each model before and after, in child processes, and compare: this runs the models' own code",
+    )
+    add(
+        "--verify-with",
+        action="append",
+        default=[],
+        metavar="PYTHON",
+        help="verify with this interpreter or environment too, e.g. of the release that the code was written for; "
+        "repeatable",
+    )
+    add("--force", action="store_true", help="apply a fix also where --verify finds other numbers")
 
 
 def _undo(command: argparse.ArgumentParser) -> None:

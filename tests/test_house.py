@@ -36,7 +36,8 @@ NEVER_IMPORTED_BY = {
     ),
     "patches/": ("scan", "checks", "breakages", "patches", "diagnose", "fix", "report", "live", "cli", "commands"),
     "doctor/diagnose.py": ("scan", "fix", "report", "live", "cli", "commands"),
-    "doctor/fix/": ("scan", "report", "live", "cli", "commands"),
+    "doctor/fix/": ("scan", "report", "live", "verify", "cli", "commands"),
+    "doctor/verify/": ("scan", "report", "live", "cli", "commands"),
     "doctor/report/": ("scan", "live", "cli", "commands"),
     "doctor/live/": ("scan", "report", "cli", "commands"),
 }  # fmt: skip
