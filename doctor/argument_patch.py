@@ -19,8 +19,9 @@ from doctor.script import PARTIAL, Callee, Script, pretrained_keyword, script_of
 TRAINING_ARGUMENTS = frozenset({"transformers.TrainingArguments", "transformers.Seq2SeqTrainingArguments"})
 TRAINER = frozenset({"transformers.Trainer", "transformers.Seq2SeqTrainer"})
 FROM_PRETRAINED = frozenset(
-    f"transformers.{owner}.from_pretrained" for owner in ("PreTrainedModel", "PreTrainedTokenizerBase", "PreTrainedConfig")
-)  # fmt: skip
+    f"transformers.{owner}.from_pretrained"
+    for owner in ("PreTrainedModel", "PreTrainedTokenizerBase", "PreTrainedConfig")
+)
 Element = cst.Arg | cst.DictElement | cst.StarredDictElement
 
 
@@ -199,6 +200,8 @@ def _bare(value: cst.BaseExpression) -> cst.BaseExpression:
 class ScriptPatch(Patch):
     """A patch that asks what the names of a script stand for."""
 
+    family = "script"
+
     def __init__(self, file: File) -> None:
         super().__init__(file)
         self.script: Script = script_of(parsed(file.text))
@@ -246,8 +249,7 @@ class ArgumentPatch(ScriptPatch):
             return updated_node
         call = updated_node
         if not self.serves(callee):
-            call = self._nested(call)
-            return call
+            return self._nested(call)
         return self._nested(self._call(call, callee))
 
     def _nested(self, call: cst.Call) -> cst.Call:
@@ -304,7 +306,8 @@ class ArgumentPatch(ScriptPatch):
         kept = [statement for statement in body if statement is not None]
         return updated_node.with_changes(body=kept) if kept else cst.RemoveFromParent()
 
-    def _statement(self, node: cst.BaseSmallStatement) -> cst.BaseSmallStatement | None:
+    def _statement(self, node: Any) -> Any:
+        """A statement with the dictionaries in it changed; None where nothing of it is left."""
         if isinstance(node, cst.Return) and node.value is not None and self.file.scope:
             callee = self.script.dictionary(f"{self.scope[-1]}()", self.scope)
             return self._changed(node, callee)

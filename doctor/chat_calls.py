@@ -1,4 +1,4 @@
-"""How a script uses what `tokenizer.apply_chat_template` answers: token ids, as 4.x gave them, or the dictionary of 5.x."""
+"""How a script uses the answer of `apply_chat_template`: as token ids, which 4.x gave, or as the dictionary of 5.x."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from doctor.script import dotted
 
 Use = Literal["ids", "mapping", "unknown"]
 TOKENIZER = re.compile(r"(?i)tok(eni[sz]er)?(_\w+)?$")
-OF_IDS = frozenset({"shape", "size", "tolist", "dim", "unsqueeze", "squeeze", "numpy", "numel", "ndim", "repeat", "cuda"})
+OF_IDS = frozenset(
+    {"shape", "size", "tolist", "dim", "unsqueeze", "squeeze", "numpy", "numel", "ndim", "repeat", "cuda"}
+)
 OF_MAPPING = frozenset({"input_ids", "attention_mask", "keys", "items", "values", "pop", "update"})
+TAKES_IDS = frozenset({"len", "list", "generate", "tensor", "decode", "LongTensor", "extend", "sum", "cat"})
 SETTLED = frozenset({"return_dict", "return_assistant_tokens_mask"})
 
 
@@ -55,17 +58,24 @@ def _use(node: ast.AST, parents: Mapping[ast.AST, ast.AST], depth: int = 0) -> U
         text = isinstance(parent.slice, ast.Constant) and isinstance(parent.slice.value, str)
         return "mapping" if text else "ids"
     if isinstance(parent, ast.keyword):
-        return "mapping" if parent.arg is None else "ids" if parent.arg in ("input_ids", "inputs", "labels") else "unknown"
+        return (
+            "mapping" if parent.arg is None else "ids" if parent.arg in ("input_ids", "inputs", "labels") else "unknown"
+        )
     if isinstance(parent, ast.Call) and node in parent.args:
         name = (dotted(parent.func) or "").rpartition(".")[2]
-        return "ids" if name in ("len", "list", "generate", "tensor", "decode", "LongTensor", "extend", "sum", "cat") else "unknown"  # fmt: skip
+        return "ids" if name in TAKES_IDS else "unknown"
     if isinstance(parent, ast.BinOp | ast.Starred) or (isinstance(parent, ast.For) and parent.iter is node):
         return "ids"
-    if isinstance(parent, ast.Dict) and node in parent.values:
-        key = parent.keys[parent.values.index(node)] if isinstance(node, ast.expr) else None
+    if isinstance(parent, ast.Dict) and isinstance(node, ast.expr) and node in parent.values:
+        key = parent.keys[parent.values.index(node)]
         ids = isinstance(key, ast.Constant) and key.value in ("input_ids", "labels")
         return "ids" if ids else "mapping" if key is None else "unknown"
-    if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and isinstance(parent.targets[0], ast.Name) and not depth:
+    if (
+        isinstance(parent, ast.Assign)
+        and len(parent.targets) == 1
+        and isinstance(parent.targets[0], ast.Name)
+        and not depth
+    ):
         return _of_variable(parent.targets[0].id, parent, parents)
     return "unknown"
 
@@ -88,4 +98,3 @@ def _read(read: ast.Name, assigned: ast.Assign, parents: Mapping[ast.AST, ast.AS
     if isinstance(again, ast.Assign) and dotted(again.targets[0]) == read.id:
         return "unknown"
     return _use(node, parents, 1)
-

@@ -116,18 +116,23 @@ class Script:
 
     def _follow(self) -> None:
         for node, scope in self.nodes:
-            if isinstance(node, ast.Call):
-                if callee := self.called(node, scope):
-                    for keyword in node.keywords:
-                        inner = callee if keyword.arg is None else pretrained_keyword(keyword.arg)
-                        if inner:
-                            self._unpacked(keyword.value, scope, inner)
+            if isinstance(node, ast.Call) and (callee := self.called(node, scope)):
+                for keyword in node.keywords:
+                    inner = callee if keyword.arg is None else pretrained_keyword(keyword.arg)
+                    if inner:
+                        self._unpacked(keyword.value, scope, inner)
             for target, value in _assignments(node):
                 if isinstance(target, ast.Name) and (callee := self.dictionary(target.id, scope)) and value:
                     self._unpacked(value, scope, callee)
-            if isinstance(node, ast.Return) and node.value and scope:
-                if callee := self.dictionary(f"{scope[-1]}()", scope):
-                    self._unpacked(node.value, scope, callee)
+            if callee := self._answer(node, scope):
+                assert isinstance(node, ast.Return) and node.value
+                self._unpacked(node.value, scope, callee)
+
+    def _answer(self, node: ast.AST, scope: Scope) -> Callee | None:
+        """To what the dictionary is handed over that a statement returns."""
+        if isinstance(node, ast.Return) and node.value and scope:
+            return self.dictionary(f"{scope[-1]}()", scope)
+        return None
 
     def _unpacked(self, value: ast.expr, scope: Scope, callee: Callee) -> None:
         """Remember every variable that a value handed over with `**` is made of."""
@@ -269,14 +274,14 @@ class Script:
             if isinstance(node, ast.Call):
                 if callee := self.called(node, scope):
                     yield from _keywords(callee, node)
-                elif isinstance(node.func, ast.Attribute) and node.func.attr in ("update", "setdefault"):
-                    if callee := self.dictionary(dotted(node.func.value) or "", scope):
-                        yield from _entries(callee, node)
+                elif isinstance(node.func, ast.Attribute) and node.func.attr == "update":
+                    callee = self.dictionary(dotted(node.func.value) or "", scope)
+                    yield from _entries(callee, node) if callee else ()
             for target, value in _assignments(node):
                 yield from self._stored(target, value, scope)
-            if isinstance(node, ast.Return) and node.value and scope:
-                if callee := self.dictionary(f"{scope[-1]}()", scope):
-                    yield from _entries(callee, node.value)
+            if callee := self._answer(node, scope):
+                assert isinstance(node, ast.Return) and node.value
+                yield from _entries(callee, node.value)
 
     def reads(self) -> Iterator[Argument]:
         """Every attribute that is read or set on the arguments of a training run: `training_args.no_cuda`."""
@@ -287,6 +292,27 @@ class Script:
                 yield Argument(callee, node.attr, node, node)
             elif node.attr == "tokenizer" and (trainer := self.trainer(dotted(node.value), scope)):
                 yield Argument(trainer, node.attr, node, node)
+
+    def handed_to_callbacks(self) -> Iterator[Argument]:
+        """Every keyword that a method of a TrainerCallback names, or takes out of its `kwargs`."""
+        for owner, defined in self.classes.items():
+            callee = next((b for base in defined.bases if (b := self.base(base))), None)
+            if callee is None or callee.name != "transformers.TrainerCallback":
+                continue
+            for node, scope in self.nodes:
+                if owner not in scope[:-1]:
+                    if isinstance(node, ast.FunctionDef) and node in defined.body and node.name.startswith("on_"):
+                        for parameter in (*node.args.args[1:], *node.args.kwonlyargs):
+                            yield Argument(callee, parameter.arg, ast.Name(parameter.arg), parameter)
+                    continue
+                if isinstance(node, ast.Subscript) and dotted(node.value) == "kwargs":
+                    key: ast.expr | None = node.slice
+                elif isinstance(node, ast.Call) and dotted(node.func) in ("kwargs.get", "kwargs.pop") and node.args:
+                    key = node.args[0]
+                else:
+                    continue
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    yield Argument(callee, key.value, key, node)
 
     def trainer(self, text: str | None, scope: Scope) -> Callee | None:
         """The class of Trainer that a name is an instance of, and that has no tokenizer of its own."""
@@ -363,7 +389,9 @@ def _scoped(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
     while stack:
         node, scope = stack.pop()
         yield node, scope
-        inner = (*scope, node.name) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else scope
+        inner = (
+            (*scope, node.name) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else scope
+        )
         stack += [(child, inner) for child in reversed(list(ast.iter_child_nodes(node)))]
 
 

@@ -1,6 +1,7 @@
-"""Which arguments and names each release of the training libraries takes: doctor/signatures.json, by tools/signatures.py.
+"""Which arguments and names each release of the training libraries takes: doctor/signatures.json.
 
-The table holds the last patch of every minor release; a release is looked up by its minor.
+tools/signatures.py makes the table.  It holds the last patch of every minor release; a release is looked up by its
+minor.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ IMPORT = "from accelerate import Accelerator\n"
 
 
 class AcceleratorDataLoader(ArgumentPatch):
-    old, new = "transformers<5", "transformers>=4.39"
+    old, new = "accelerate<1.0", "accelerate>=0.28"
     needles = tuple(name.encode() for name in KEYS)
     mends = tuple(f"argument:accelerate.Accelerator.{name}" for name in KEYS)
     of = frozenset({"accelerate.Accelerator"})
@@ -30,13 +30,18 @@ class AcceleratorDataLoader(ArgumentPatch):
         Example(f"{IMPORT}a = Accelerator(cpu=True, split_batches=True)", keeps="every release takes it"),
         Example("from mine import Accelerator\na = Accelerator(even_batches=True)", keeps="somebody else's class"),
     ]
+    proof = """
+from accelerate import Accelerator
+
+Accelerator(cpu=True, even_batches=False)
+"""
 
     def amend(self, given: Given) -> None:
         there = [name for name in KEYS if name in given]
         if not there or "dataloader_config" in given:
             return
         there += ["split_batches"] if "split_batches" in given else []
-        name = self.imported("accelerate.utils", "DataLoaderConfiguration")
+        name = self.import_of("accelerate.utils", "DataLoaderConfiguration")
         entries = ", ".join(f"{key}={given.code(key)}" for key in there)
         given.replace(there[0], "dataloader_config", f"{name}({entries})")
         for key in there[1:]:

@@ -44,6 +44,16 @@ class AdamwImport(ScriptPatch):
         Example("from transformers import AdamW\no = AdamW(p, correct_bias=False)", keeps="torch corrects the bias"),
         Example("from torch.optim import AdamW\no = AdamW(p)", keeps="torch's own"),
     ]
+    proof = """
+import torch
+from transformers import AdamW
+
+p = torch.nn.Parameter(torch.ones(2))
+optimizer = AdamW([p], lr=0.1)
+p.sum().backward()
+optimizer.step()
+assert (p - 0.9).abs().max() < 1e-5 and optimizer.defaults["weight_decay"] == 0.0
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
@@ -100,7 +110,6 @@ class AdamwImport(ScriptPatch):
                 elements.append(cst.Arg(cst.parse_expression(value), cst.Name(name), equal, comma=end))
         func = updated_node.func
         if isinstance(func, cst.Attribute):
-            name = "torch" if "torch" in self.script.imports else self.imported("torch", "optim")
+            name = "torch" if "torch" in self.script.imports else self.import_of("torch", "optim")
             func = cst.parse_expression(f"{name}.optim.AdamW" if name == "torch" else f"{name}.AdamW")
         return updated_node.with_changes(func=func, args=elements)
-

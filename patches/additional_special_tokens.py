@@ -39,6 +39,13 @@ def _doctor_special_tokens(tokenizer):
         Example("tokenizer.additional_special_tokens = ['<a>']", keeps="an assignment"),
         Example("print(config.additional_special_tokens)", keeps="no tokenizer"),
     ]
+    proof = """
+from scenery import words
+
+tokenizer = words()
+tokenizer.add_special_tokens({"additional_special_tokens": ["c"]})
+assert tokenizer.additional_special_tokens == ["c"] and tokenizer.additional_special_tokens_ids == [4]
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

@@ -8,6 +8,8 @@ Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE
 
 from __future__ import annotations
 
+from typing import Any
+
 import libcst as cst
 import libcst.matchers as m
 
@@ -23,7 +25,8 @@ class AsTargetTokenizer(Patch):
     mends = ("attribute:as_target_tokenizer",)
     examples = [
         Example(
-            f"{WITH}    labels = tokenizer(targets, max_length=8)", "labels = tokenizer(text_target=targets, max_length=8)"
+            f"{WITH}    labels = tokenizer(targets, max_length=8)",
+            "labels = tokenizer(text_target=targets, max_length=8)",
         ),
         Example(
             f"def f(rows):\n    # answers\n    {WITH}        labels = tokenizer(text=rows)\n    return labels",
@@ -32,6 +35,14 @@ class AsTargetTokenizer(Patch):
         Example(f"{WITH}    labels = encode(targets)", keeps="the tokenizer is called elsewhere"),
         Example("labels = tokenizer(text_target=targets)", keeps="the new form"),
     ]
+    proof = """
+from scenery import words
+
+tokenizer = words()
+with tokenizer.as_target_tokenizer():
+    labels = tokenizer(["a b"])
+assert (labels.get("labels") or labels["input_ids"]) == [[2, 3]]
+"""
 
     def leave_With(
         self, original_node: cst.With, updated_node: cst.With
@@ -45,7 +56,8 @@ class AsTargetTokenizer(Patch):
         body = updated_node.body.visit(aimed)
         if not aimed.count or not isinstance(body, cst.IndentedBlock):
             return updated_node
-        first = body.body[0].with_changes(leading_lines=[*updated_node.leading_lines, *body.body[0].leading_lines])
+        first: Any = body.body[0]
+        first = first.with_changes(leading_lines=[*updated_node.leading_lines, *first.leading_lines])
         return cst.FlattenSentinel([first, *body.body[1:]])
 
 

@@ -21,6 +21,7 @@ CALL = "ids = tokenizer.apply_chat_template(messages, return_tensors='pt'"
 
 class ChatTemplateReturnsDict(Patch):
     old, new = "transformers<5", "transformers>=4.40"
+    family = "script"
     needles = (b"apply_chat_template(",)
     mends = ("chat-template-returns-dict",)
     examples = [
@@ -38,6 +39,14 @@ class ChatTemplateReturnsDict(Patch):
         Example("text = tokenizer.apply_chat_template(messages, tokenize=False)\nprint(text[0])", keeps="a text"),
         Example(f"{CALL})\nstore(ids)", keeps="the use of the answer is not seen"),
     ]
+    proof = """
+from scenery import words
+
+tokenizer = words()
+tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
+ids = tokenizer.apply_chat_template([{"role": "user", "content": "a b"}])
+assert ids[:2] == [2, 3]
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
@@ -58,7 +67,11 @@ class ChatTemplateReturnsDict(Patch):
         between: cst.Comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
         if isinstance(last.comma, cst.Comma):  # a trailing comma: one argument a line
             between, added = _like(updated_node, last.comma), added.with_changes(comma=last.comma)
-        args = [*updated_node.args[:-1], last.with_changes(comma=between, whitespace_after_arg=cst.SimpleWhitespace("")), added]
+        args = [
+            *updated_node.args[:-1],
+            last.with_changes(comma=between, whitespace_after_arg=cst.SimpleWhitespace("")),
+            added,
+        ]
         return updated_node.with_changes(args=args)
 
 

@@ -38,9 +38,16 @@ class EvaluationStrategy(ArgumentPatch):
             "import transformers as tf\nclass Mine(tf.TrainingArguments):\n    eval_strategy: str = 'no'\n"
             "a = Mine('out', eval_strategy='steps')\nprint(a.eval_strategy)",
         ),
-        Example(f'{IMPORT}a = TrainingArguments("out", eval_strategy="no")  # evaluation_strategy', keeps="the new name"),
+        Example(
+            f'{IMPORT}a = TrainingArguments("out", eval_strategy="no")  # evaluation_strategy', keeps="the new name"
+        ),
         Example('options = {"evaluation_strategy": "no"}\nprint(options)', keeps="a dictionary of something else"),
     ]
+    proof = """
+from transformers import TrainingArguments
+a = TrainingArguments("out", evaluation_strategy="steps", eval_steps=4)
+assert a.eval_steps == 4 and a.evaluation_strategy == "steps"
+"""
 
     def amend(self, given: Given) -> None:
         own = given.callee.own

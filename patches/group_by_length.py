@@ -35,6 +35,11 @@ class GroupByLength(ArgumentPatch):
         Example(f'{IMPORT}a = Args("out", train_sampling_strategy="group_by_length")', keeps="the new name"),
         Example("Trainer(group_by_length=True)", keeps="another class"),
     ]
+    proof = """
+from transformers import TrainingArguments
+a = TrainingArguments("out", group_by_length=True)
+assert "group_by_length" in (getattr(a, "train_sampling_strategy", ""), *vars(a))
+"""
 
     def amend(self, given: Given) -> None:
         name = "group_by_length"

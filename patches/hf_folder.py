@@ -16,7 +16,7 @@ from doctor.patch import Example, File
 
 
 class HfFolder(ScriptPatch):
-    old, new = "transformers<5", "transformers>=4.36"
+    old, new = "huggingface-hub<1.0", "huggingface-hub>=0.24"
     needles = (b"HfFolder",)
     mends = ("import:huggingface_hub.HfFolder", "import:huggingface_hub.utils.HfFolder")
     examples = [
@@ -31,6 +31,11 @@ class HfFolder(ScriptPatch):
         Example("from huggingface_hub import HfFolder\nHfFolder.save_token(t)", keeps="a login asks the hub"),
         Example("from huggingface_hub import get_token\nt = get_token()  # HfFolder", keeps="the function"),
     ]
+    proof = """
+from huggingface_hub import HfFolder
+
+token = HfFolder.get_token()
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

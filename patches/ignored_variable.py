@@ -8,6 +8,8 @@ Reference: https://huggingface.co/docs/huggingface_hub/package_reference/environ
 
 from __future__ import annotations
 
+from typing import Any
+
 import libcst as cst
 import libcst.matchers as m
 
@@ -19,17 +21,19 @@ RENAMED = {
     "PYTORCH_PRETRAINED_BERT_CACHE": "HF_HUB_CACHE",
     "HUGGINGFACE_CO_RESOLVE_ENDPOINT": "HF_ENDPOINT",
 }
-ENVIRON = m.OneOf(m.Attribute(m.Name("os"), m.Name("environ")), m.Name("environ"))
+ENVIRON: Any = m.OneOf(m.Attribute(m.Name("os"), m.Name("environ")), m.Name("environ"))
 STORE = m.Subscript(ENVIRON, [m.SubscriptElement(m.Index(m.SimpleString()))])
 
 
 class IgnoredVariable(Patch):
     old, new = "transformers<5", "transformers>=4.36"
+    family = "script"
     needles = tuple(name.encode() for name in RENAMED)
     mends = tuple(f"variable:{name}" for name in RENAMED)
     examples = [
         Example(
-            "import os\nos.environ['TRANSFORMERS_CACHE'] = '/data/hf'", "import os\nos.environ['HF_HUB_CACHE'] = '/data/hf'"
+            "import os\nos.environ['TRANSFORMERS_CACHE'] = '/data/hf'",
+            "import os\nos.environ['HF_HUB_CACHE'] = '/data/hf'",
         ),
         Example(
             'import os\nos.environ.setdefault("HUGGINGFACE_CO_RESOLVE_ENDPOINT", mirror)',
@@ -37,9 +41,28 @@ class IgnoredVariable(Patch):
         ),
         Example("import os\nprint(os.environ['TRANSFORMERS_CACHE'])", keeps="a reading of what somebody has set"),
         Example(
-            "import os\nos.environ['HF_HUB_CACHE'] = a\nos.environ['TRANSFORMERS_CACHE'] = b", keeps="both are set already"
+            "import os\nos.environ['HF_HUB_CACHE'] = a\nos.environ['TRANSFORMERS_CACHE'] = b",
+            keeps="both are set already",
         ),
     ]  # fmt: skip
+    proof = """
+import os
+import subprocess
+import sys
+
+before = dict(os.environ)
+os.environ.pop("HF_HUB_" + "CACHE", None)
+os.environ["TRANSFORMERS_CACHE"] = "/somewhere"
+child = '''
+from huggingface_hub import constants
+from transformers.utils import hub
+print(getattr(hub, "TRANSFORMERS_CACHE", constants.HF_HUB_''' + '''CACHE))
+'''
+ran = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True)
+os.environ.clear()
+os.environ.update(before)
+assert ran.stdout.strip() == "/somewhere"
+"""
 
     def leave_AssignTarget(self, original_node: cst.AssignTarget, updated_node: cst.AssignTarget) -> cst.AssignTarget:
         if not m.matches(updated_node.target, STORE):

@@ -38,8 +38,8 @@ class LegacyKeyword(ArgumentPatch):
     mends = tuple(
         f"argument:{callee}.{name}"
         for callee in sorted(of)
-        for name in ("use_auth_token", "resume_download", "local_dir_use_symlinks", "use_flash_attention_2", "safe_serialization")
-    )  # fmt: skip
+        for name in (*IDLE, "use_auth_token", "use_flash_attention_2", "safe_serialization")
+    )
     examples = [
         Example(
             f'{IMPORT}t = AutoTokenizer.from_pretrained("m", use_auth_token=True)\n'
@@ -65,6 +65,14 @@ class LegacyKeyword(ArgumentPatch):
         Example(f'{IMPORT}m = AutoModel.from_pretrained("m", token=True)  # use_auth_token', keeps="the new name"),
         Example("from diffusers import Pipe\nPipe.from_pretrained('m', use_auth_token=True)", keeps="another library"),
     ]  # fmt: skip
+    proof = """
+from scenery import Tiny, folder
+
+class M(Tiny):
+    pass
+
+M.from_pretrained(folder(), use_auth_token=None, resume_download=True)
+"""
 
     def amend(self, given: Given) -> None:
         if "token" in given:

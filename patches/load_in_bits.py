@@ -59,12 +59,22 @@ class LoadInBits(ArgumentPatch):
             "import transformers\nm = transformers.AutoModel.from_pretrained('m', "
             "quantization_config=transformers.BitsAndBytesConfig(load_in_8bit=True))",
         ),
-        Example("from transformers import BitsAndBytesConfig\nc = BitsAndBytesConfig(load_in_4bit=True)", keeps="its place"),
+        Example(
+            "from transformers import BitsAndBytesConfig\nc = BitsAndBytesConfig(load_in_4bit=True)", keeps="its place"
+        ),
         Example(
             "from unsloth import FastLanguageModel\nm = FastLanguageModel.from_pretrained('m', load_in_4bit=True)",
             keeps="another library's model",
         ),
     ]
+    proof = """
+from scenery import Tiny, folder
+
+class M(Tiny):
+    pass
+
+M.from_pretrained(folder(), load_in_8bit=False, load_in_4bit=False)
+"""
 
     def amend(self, given: Given) -> None:
         if not any(name in given for name in BITS):
@@ -89,7 +99,7 @@ class LoadInBits(ArgumentPatch):
         if self.script.imports.get(owner) == "transformers":
             config = f"{owner}.BitsAndBytesConfig"
         else:
-            config = self.imported("transformers", "BitsAndBytesConfig")
+            config = self.import_of("transformers", "BitsAndBytesConfig")
         conditions = [given.code(name) for name in asked if literal(given.get(name)) is not True]
         alone = len(asked) == 1
         bits = [f"{name}={'True' if alone else given.code(name)}" for name in asked]

@@ -47,6 +47,12 @@ def _doctor_logging_dir(arguments, folder):
         Example("from accelerate import Accelerator\na = Accelerator(logging_dir='logs')", keeps="another class"),
         Example(f'{IMPORT}a = TrainingArguments("out")  # logging_dir', keeps="the argument is absent"),
     ]
+    proof = """
+from transformers import TrainingArguments
+import os
+a = TrainingArguments("out", logging_dir="logs")
+assert "logs" in (getattr(a, "logging_dir", ""), os.environ.pop("TENSORBOARD_LOGGING_DIR", ""))
+"""
 
     def amend(self, given: Given) -> None:
         name = "logging_dir"

@@ -46,7 +46,7 @@ class {name}(DataCollatorForLanguageModeling):
                 labels[start:end] = whole[start:end]
         return batch
 '''
-CHAT_FORMAT = '''def {name}(model, tokenizer, format="chatml", resize_to_multiple_of=None):
+CHAT_FORMAT = """def {name}(model, tokenizer, format="chatml", resize_to_multiple_of=None):
     tokenizer.chat_template = (
         "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\\\n' + message['content'] + '<|im_end|>' "
         "+ '\\\\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\\\n' }}{% endif %}"
@@ -60,7 +60,7 @@ CHAT_FORMAT = '''def {name}(model, tokenizer, format="chatml", resize_to_multipl
             config.eos_token_id = tokenizer.eos_token_id
             config.pad_token_id = tokenizer.pad_token_id
     return model, tokenizer
-'''
+"""
 
 
 def _from(module: str, name: str) -> str:
@@ -104,6 +104,11 @@ class MovedImport(Patch):
             keeps="the author has guarded it",
         ),
     ]
+    proof = """
+from transformers import AutoModelForVision2Seq
+
+assert callable(AutoModelForVision2Seq.from_pretrained)
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

@@ -25,9 +25,10 @@ class Now(NamedTuple):
     name: str
 
 
+PEFT = ("peft", "peft.utils", "peft.utils.other")
 KBIT = "prepare_model_for_kbit_training"
 MOVED = {
-    **{f"{module}.prepare_model_for_int8_training": Now("peft", KBIT) for module in ("peft", "peft.utils", "peft.utils.other")},
+    **{f"{module}.prepare_model_for_int8_training": Now("peft", KBIT) for module in PEFT},
     "transformers.deepspeed": Now("transformers.integrations", ""),
     "huggingface_hub.utils._errors": Now("huggingface_hub.errors", ""),
 }  # fmt: skip
@@ -62,6 +63,11 @@ class RenamedImport(ScriptPatch):
             keeps="the author has guarded it",
         ),
     ]
+    proof = """
+from transformers.deepspeed import is_deepspeed_zero3_enabled
+
+assert not is_deepspeed_zero3_enabled()
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
@@ -75,8 +81,10 @@ class RenamedImport(ScriptPatch):
             for alias in node.names
         }
         self.local = {
-            local for local, full in self.script.imports.items() if full in MOVED and local in RENAMED and local not in tried
-        }  # fmt: skip
+            local
+            for local, full in self.script.imports.items()
+            if full in MOVED and local in RENAMED and local not in tried
+        }
 
     def visit_Try(self, node: cst.Try) -> None:
         self.tries += 1

@@ -16,7 +16,7 @@ KEY = '"max_seq_length" if hasattr(SFTConfig, "max_seq_length") else "max_length
 
 
 class SftConfigMaxSeqLength(ArgumentPatch):
-    old, new = "transformers<5", "transformers>=4.36"
+    old, new = "trl<0.20", "trl>=0.9"
     needles = (b"max_seq_length",)
     mends = ("argument:trl.SFTConfig.max_seq_length",)
     of = frozenset({"trl.SFTConfig"})
@@ -32,6 +32,11 @@ class SftConfigMaxSeqLength(ArgumentPatch):
         Example(f'{IMPORT}c = SFTConfig("o", max_length=512)  # max_seq_length', keeps="the new name"),
         Example("c = Config(max_seq_length=512)", keeps="another class"),
     ]
+    proof = """
+from trl import SFTConfig
+
+SFTConfig("out", max_seq_length=8)
+"""
 
     def amend(self, given: Given) -> None:
         given.either("max_seq_length", "max_length")

@@ -34,6 +34,13 @@ class TokenizerEncodePlus(Patch):
         Example("ids = index.encode_plus(text)", keeps="no tokenizer"),
         Example("encode = tokenizer.encode_plus", keeps="a method that is not called here"),
     ]
+    proof = """
+from scenery import words
+
+tokenizer = words()
+assert tokenizer.encode_plus("a b")["input_ids"] == [2, 3]
+assert tokenizer.batch_encode_plus(["a", "b"])["input_ids"] == [[2], [3]]
+"""
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         func = updated_node.func

@@ -28,9 +28,20 @@ class TorchDtypeSpelledDtype(ArgumentPatch):
             f'{IMPORT}options = dict(dtype="auto")\nm = AutoModel.from_pretrained("m", **options)',
             f'{IMPORT}options = dict(torch_dtype="auto")\nm = AutoModel.from_pretrained("m", **options)',
         ),
-        Example(f'{IMPORT}m = AutoModel.from_pretrained("m", torch_dtype="auto")', keeps="the spelling of every release"),
+        Example(
+            f'{IMPORT}m = AutoModel.from_pretrained("m", torch_dtype="auto")', keeps="the spelling of every release"
+        ),
         Example("import torch\nx = torch.zeros(3, dtype=torch.float32)", keeps="another function"),
     ]
+    proof = """
+import torch
+from scenery import Tiny, folder
+
+class M(Tiny):
+    pass
+
+assert M.from_pretrained(folder(), dtype=torch.float16).bias.dtype is torch.float16
+"""
 
     def amend(self, given: Given) -> None:
         given.rename("dtype", "torch_dtype")

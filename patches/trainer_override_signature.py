@@ -42,9 +42,37 @@ class TrainerOverrideSignature(ScriptPatch):
             f"{HEAD}    def _get_train_sampler(self, *args, **kwargs):\n"
             "        return SequentialSampler(self.train_dataset)",
         ),
-        Example(f"{HEAD}    def compute_loss(self, model, inputs, **kwargs):\n        pass", keeps="it takes what comes"),
+        Example(
+            f"{HEAD}    def compute_loss(self, model, inputs, **kwargs):\n        pass", keeps="it takes what comes"
+        ),
         Example("class Mine(Base):\n    def training_step(self, batch):\n        pass", keeps="somebody else's class"),
     ]
+    proof = """
+import torch
+from scenery import Tiny, TinyConfig
+from transformers import Trainer, TrainingArguments
+
+class M(Tiny):
+    def forward(self, input_ids, labels=None, **kwargs):
+        return {"loss": self.bias.square().sum(), "logits": self.answer(input_ids).logits}
+
+class Mine(Trainer):
+    def compute_loss(self, model, inputs, return_outputs=False):
+        return super().compute_loss(model, inputs, return_outputs)
+
+    def training_step(self, model, inputs):
+        return super().training_step(model, inputs)
+
+    def log(self, logs):
+        super().log(logs)
+
+    def _get_train_sampler(self):
+        return torch.utils.data.SequentialSampler(self.train_dataset)
+
+rows = [{"input_ids": torch.tensor([3, 3]), "labels": torch.tensor([3, 3])} for _ in range(4)]
+args = TrainingArguments("out", use_cpu=True, max_steps=2, logging_steps=1, report_to="none", save_strategy="no")
+assert Mine(M(TinyConfig()), args, train_dataset=rows).train().global_step == 2
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
@@ -79,7 +107,9 @@ class _HandOn(cst.CSTTransformer):
         self.name, self.handed = name, handed
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
-        if not m.matches(updated_node.func, OVER) or not m.matches(updated_node.func, m.Attribute(attr=m.Name(self.name))):
+        if not m.matches(updated_node.func, OVER) or not m.matches(
+            updated_node.func, m.Attribute(attr=m.Name(self.name))
+        ):
             return updated_node
         args = list(updated_node.args)
         if args:

@@ -61,6 +61,13 @@ class TrainerTokenizer(ArgumentPatch):
             keeps="the subclass has a tokenizer of its own",
         ),
     ]
+    proof = """
+from transformers import Trainer
+from scenery import Tiny, TinyConfig
+
+trainer = Trainer(Tiny(TinyConfig()), tokenizer=(tokenizer := object()))
+assert trainer.tokenizer is tokenizer
+"""
 
     def serves(self, callee: Callee | None) -> bool:
         return super().serves(callee) and callee is not None and callee.name != "trl.PPOTrainer"
@@ -114,7 +121,6 @@ class TrainerTokenizer(ArgumentPatch):
 
 class _Names(cst.CSTTransformer):
     """Renames a variable, not the attributes and keywords of that name."""
-
 
     def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.Attribute:
         return updated_node.with_changes(attr=original_node.attr)

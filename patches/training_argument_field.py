@@ -60,6 +60,18 @@ def _doctor_settled(arguments):
             keeps="another class",
         ),
     ]
+    proof = """
+from dataclasses import dataclass, field
+from transformers import TrainingArguments
+
+@dataclass
+class Mine(TrainingArguments):
+    group_by_length: bool = field(default=True)
+    warmup_ratio: float = field(default=0.1)
+
+a = Mine("out")
+assert getattr(a, "train_sampling_strategy", "group_by_length") == "group_by_length" and a.get_warmup_steps(100) == 10
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
@@ -77,7 +89,9 @@ def _doctor_settled(arguments):
     def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
         if updated_node.name.value not in self.owners or m.findall(updated_node, m.Name("_doctor_settled")):
             return updated_node
-        call = cst.SimpleStatementLine([cst.Expr(cst.Call(self.helper("_doctor_settled"), [cst.Arg(cst.Name("self"))]))])
+        call = cst.SimpleStatementLine(
+            [cst.Expr(cst.Call(self.helper("_doctor_settled"), [cst.Arg(cst.Name("self"))]))]
+        )
         body = list(updated_node.body.body)
         for number, member in enumerate(body):
             if isinstance(member, cst.FunctionDef) and member.name.value == "__post_init__":

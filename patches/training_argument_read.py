@@ -35,7 +35,9 @@ DEFAULTS = {
     "use_mps_device": "False",
     "warmup_ratio": "0.0",
 }
-MANY = "model_args, training_args = HfArgumentParser((ModelArguments, TrainingArguments)).parse_args_into_dataclasses()\n"
+MANY = (
+    "model_args, training_args = HfArgumentParser((ModelArguments, TrainingArguments)).parse_args_into_dataclasses()\n"
+)
 IMPORT = "from transformers import HfArgumentParser, TrainingArguments\n"
 
 
@@ -64,6 +66,11 @@ class TrainingArgumentRead(ScriptPatch):
         ),
         Example(f"{IMPORT}{MANY}training_args.overwrite_output_dir = True", keeps="a setting of the script's own"),
     ]
+    proof = """
+from transformers import TrainingArguments
+a = TrainingArguments("out")
+assert not a.overwrite_output_dir and not a.no_cuda
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

@@ -71,7 +71,7 @@ class TrainingArgumentRemoved(ArgumentPatch):
             f"{IMPORT}a = TrainingArguments(\n    output_dir='out',\n    per_device_train_batch_size=4,  # each\n)",
         ),
         Example(
-            f'{IMPORT}options = dict(adafactor=True, dispatch_batches=False, split_batches=True)\n'
+            f"{IMPORT}options = dict(adafactor=True, dispatch_batches=False, split_batches=True)\n"
             'options["fp16_backend"] = "auto"\na = TrainingArguments("out", **options)',
             f'{IMPORT}options = dict(optim="adafactor", accelerator_config={{"dispatch_batches": False, '
             '"split_batches": True})\na = TrainingArguments("out", **options)',
@@ -83,8 +83,15 @@ class TrainingArgumentRemoved(ArgumentPatch):
         ),
         Example(f'{IMPORT}a = TrainingArguments("out", save_safetensors=False)', keeps="5.x saves safetensors only"),
         Example(f'{IMPORT}a = TrainingArguments("out", half_precision_backend="apex")', keeps="5.x knows no apex"),
-        Example("from mine import TrainingArguments\na = TrainingArguments(no_cuda=True)", keeps="somebody else's class"),
+        Example(
+            "from mine import TrainingArguments\na = TrainingArguments(no_cuda=True)", keeps="somebody else's class"
+        ),
     ]
+    proof = """
+from transformers import TrainingArguments
+a = TrainingArguments("out", no_cuda=True, overwrite_output_dir=True, save_safetensors=True)
+assert a.device.type == "cpu"
+"""
 
     def amend(self, given: Given) -> None:
         for name, values in IDLE.items():
@@ -102,7 +109,9 @@ class TrainingArgumentRemoved(ArgumentPatch):
             given.replace("include_inputs_for_metrics", "include_for_metrics", '["inputs"]')
         if "push_to_hub_organization" not in given:
             given.rename("push_to_hub_model_id", "hub_model_id")
-        _gathered(given, "accelerator_config", {"dispatch_batches": "dispatch_batches", "split_batches": "split_batches"})
+        _gathered(
+            given, "accelerator_config", {"dispatch_batches": "dispatch_batches", "split_batches": "split_batches"}
+        )
         _gathered(
             given,
             "fsdp_config",

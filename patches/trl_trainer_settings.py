@@ -32,7 +32,7 @@ HEAD = "from transformers import TrainingArguments\nfrom trl import SFTTrainer\n
 
 
 class TrlTrainerSettings(ArgumentPatch):
-    old, new = "transformers<5", "transformers>=4.46"
+    old, new = "trl<0.13", "trl>=0.9"
     needles = tuple(sorted({name.encode() for names in SETTINGS.values() for name in names}))
     mends = tuple(f"argument:trl.{trainer}.{name}" for trainer, names in SETTINGS.items() for name in names)
     of = frozenset(f"trl.{trainer}" for trainer in SETTINGS)
@@ -77,6 +77,12 @@ def _doctor_trl_config(kind, arguments, **settings):
         ),
         Example("from mine import SFTTrainer\nt = SFTTrainer(model, packing=True)", keeps="somebody else's class"),
     ]
+    proof = """
+from trl import SFTTrainer
+from scenery import Tiny, TinyConfig, words
+
+SFTTrainer(Tiny(TinyConfig()), tokenizer=words(), train_dataset=None, packing=False)
+"""
 
     def amend(self, given: Given) -> None:
         trainer = given.callee.name.rpartition(".")[2]

@@ -44,6 +44,11 @@ class WarmupRatio(ArgumentPatch):
             f'{IMPORT}a = TrainingArguments("out", warmup_ratio=r, warmup_steps=s)', keeps="which counts, is not known"
         ),
     ]
+    proof = """
+from transformers import TrainingArguments
+a = TrainingArguments("out", warmup_ratio=0.03)
+assert a.get_warmup_steps(1000) == 30
+"""
 
     def amend(self, given: Given) -> None:
         ratio, steps = literal(given.get("warmup_ratio")), literal(given.get("warmup_steps"))

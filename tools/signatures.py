@@ -15,6 +15,7 @@ import sys
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 LIBRARIES = ("transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub")
@@ -32,11 +33,15 @@ TAKEN = {
     "transformers.PreTrainedTokenizerBase.from_pretrained": (
         "tokenization_utils_base.py", "PreTrainedTokenizerBase", "from_pretrained",
     ),
-    "transformers.PreTrainedConfig.from_pretrained": ("configuration_utils.py", "Pre[Tt]rainedConfig", "from_pretrained|_?get_config_dict"),
+    "transformers.PreTrainedConfig.from_pretrained": (
+        "configuration_utils.py", "Pre[Tt]rainedConfig", "from_pretrained|_?get_config_dict",
+    ),
     "transformers.PreTrainedModel.save_pretrained": ("modeling_utils.py", "PreTrainedModel", "save_pretrained"),
     "transformers.PreTrainedModel.push_to_hub": ("utils/hub.py", "PushToHubMixin", "push_to_hub"),
 }  # fmt: skip
 """Methods that swallow `**kwargs` and take out of them what they know."""
+OPEN = frozenset({"load_dataset", "pipeline"})
+"""Take any keyword and hand it on; what they name themselves is tabled."""
 IMPLIED = frozenset({"config", "state_dict", "proxies", "output_loading_info", "_from_auto", "_from_pipeline"})
 MODULES = {
     "trl": ("trl", "trl.core", "trl.trainer", "trl.trainer.utils", "trl.models", "trl.extras"),
@@ -72,8 +77,10 @@ class Wheel:
     def _searched(self) -> list[str]:
         if self.library != "transformers":
             return [n for n in self.files if "/commands/" not in n and "/testing" not in n and "/test_utils" not in n]
-        wanted = {"trainer.py", "training_args.py", "trainer_seq2seq.py", "training_args_seq2seq.py", "optimization.py",
-                  "trainer_callback.py", "utils/quantization_config.py", "data/data_collator.py", "pipelines/__init__.py",
+        wanted = {
+                  "trainer.py", "training_args.py", "trainer_seq2seq.py", "training_args_seq2seq.py", "optimization.py",
+                  "trainer_callback.py", "utils/quantization_config.py", "data/data_collator.py",
+                  "pipelines/__init__.py",
                   "modeling_utils.py", "tokenization_utils_base.py", "configuration_utils.py", "utils/hub.py",
                   "models/auto/auto_factory.py", "models/auto/tokenization_auto.py"}  # fmt: skip
         return [n for n in self.files if n.removeprefix("transformers/") in wanted]
@@ -177,6 +184,14 @@ class Wheel:
                 return set().union(*(_signature(f)[0] | set(_popped(f)) for f in found)) if found else None
         return None
 
+    def handed(self) -> set[str]:
+        """The keywords that the Trainer hands to a callback."""
+        for node in ast.walk(self.tree("transformers/trainer_callback.py")):
+            if isinstance(node, Function) and node.name == "call_event":
+                calls = (call for call in ast.walk(node) if isinstance(call, ast.Call))
+                return {k.arg for call in calls for k in call.keywords if k.arg}
+        return set()
+
 
 def _signature(function: Function) -> tuple[set[str], bool]:
     names = {a.arg for a in (*function.args.args, *function.args.kwonlyargs)} - {"self", "cls"}
@@ -244,13 +259,18 @@ def callables(wheels: list[Wheel], known: dict[str, set[str]]) -> dict[str, dict
     found: dict[str, dict[str, str]] = {}
     for name in names:
         rows = [wheel.arguments(name) for wheel in wheels]
+        if name in OPEN:
+            rows = [row and (row[0], False) for row in rows]
         if all(row is None or (row[1] and not wheels[-1].base(name)) for row in rows):
             continue
         based = [wheel.base(name) for wheel in wheels]
         inherited = next((b for b in reversed(based) if b), "")
         everything = set().union(*(row[0] for row in rows if row)) - known.get(inherited, set())
         takes = {
-            argument: [None if row is None else argument in row[0] or (row[1] and not base) for row, base in zip(rows, based, strict=True)]
+            argument: [
+                None if row is None else argument in row[0] or (row[1] and not base)
+                for row, base in zip(rows, based, strict=True)
+            ]
             for argument in everything
         }  # fmt: skip
         table = _rows(minors, takes)
@@ -270,6 +290,9 @@ def methods(wheels: list[Wheel]) -> dict[str, dict[str, str]]:
         everything = set().union(*(row for row in rows if row)) - IMPLIED
         takes = {a: [None if row is None else a in row for row in rows] for a in everything if a != "kwargs"}
         found[name] = _rows(minors, takes)
+    handed = [wheel.handed() for wheel in wheels]
+    takes = {a: [a in row for row in handed] for a in set().union(*handed)}
+    found["transformers.TrainerCallback"] = _rows(minors, takes)
     return found
 
 
@@ -291,7 +314,7 @@ def names(wheels: list[Wheel]) -> dict[str, dict[str, str]]:
         for name in set().union(*(bound for bound in has if bound)):
             there: list[bool | None] = [None if bound is None else name in bound for bound in has]
             known = [now for now in there if now is not None]
-            if any(a and not b for a, b in zip(known, known[1:], strict=False)) and re.fullmatch(r"[A-Za-z]\w+", name):
+            if any(a and not b for a, b in pairwise(known)) and re.fullmatch(r"[A-Za-z]\w+", name):
                 takes[name] = there
         rows = _rows(minors, takes)
         if rows:

@@ -1,8 +1,8 @@
 """The script tokenises with a chat template and counts on the answer of the other major release.
 
 Why it matters: `apply_chat_template` gave token ids in transformers 4 and gives a dictionary in 5, since `return_dict`
-became True.  `inputs.shape` stops with an `AttributeError` without a word, often shown as `KeyError: 'shape'`; a list of
-labels becomes a list of two keys.
+became True.  `inputs.shape` stops with an `AttributeError` without a word, often shown as `KeyError: 'shape'`; a list
+of labels becomes a list of two keys.
 
 What to do: say `return_dict=False` for ids or `return_dict=True` for the dictionary.  Every release takes both.
 
@@ -19,7 +19,9 @@ from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, sour
 
 
 def _facts(text: str, version: str = "5.23.0") -> Facts:
-    return Facts(sources=(Source("chat.py", "script", text),), packages={"transformers": Package("transformers", version)})
+    return Facts(
+        sources=(Source("chat.py", "script", text),), packages={"transformers": Package("transformers", version)}
+    )
 
 
 CALL = "ids = tokenizer.apply_chat_template(messages, return_tensors='pt')\n"
@@ -57,7 +59,9 @@ def chat_template_returns_dict(code: Code, facts: Facts) -> Iterator[Finding]:
             if release.major >= 5:
                 message = f"apply_chat_template answers {answer} on transformers {release}, token ids on 4.x"
                 text = "say `return_dict=False` where ids are meant, `return_dict=True` where the dictionary is"
-                yield Finding(message, Remedy("advice", text), code.location(call), "chat-template-use", severity=Severity.WARNING)
+                yield Finding(
+                    message, Remedy("advice", text), code.location(call), "chat-template-use", severity=Severity.WARNING
+                )
             continue
         meant = "token ids" if use == "ids" else "a dictionary"
         if answer == meant:

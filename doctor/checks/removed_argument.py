@@ -17,13 +17,13 @@ from collections.abc import Iterator
 from typing import Literal
 
 from doctor import signatures
-from doctor.code import Code
+from doctor.code import OURS, Code
 from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, source_check
 from doctor.releases import Minor
 from doctor.script import Argument, script_of
 
-Way = Literal["gives", "reads", "declares"]
-KINDS: dict[Way, str] = {"reads": "setting", "declares": "field"}
+Way = Literal["gives", "reads", "declares", "takes"]
+KINDS: dict[Way, str] = {"reads": "setting", "declares": "field", "takes": "setting"}
 INSTEAD = {
     "adafactor": 'write `optim="adafactor"`',
     "additional_special_tokens": "write `extra_special_tokens`",
@@ -88,7 +88,9 @@ ARGUMENTS = "from transformers import TrainingArguments\n"
 @source_check(
     "script",
     Severity.ERROR,
-    needles=[library.encode() for library in ("transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub")],
+    needles=[
+        library.encode() for library in ("transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub")
+    ],
     kinds=("script", "notebook"),
     passes=[
         _facts(ARGUMENTS + "TrainingArguments('out', eval_strategy='steps', warmup_steps=10)"),
@@ -96,7 +98,7 @@ ARGUMENTS = "from transformers import TrainingArguments\n"
         _facts(ARGUMENTS + "TrainingArguments('out', eval_strategy='no')", "4.47.1"),
         _facts("from unsloth import FastLanguageModel\nFastLanguageModel.from_pretrained('m', load_in_4bit=True)"),
         _facts(ARGUMENTS + "a = {'no_cuda': True}\nprint(a)\nTrainingArguments('out')"),
-        _facts("from trl import SFTConfig\nSFTConfig('out', max_seq_length=512)", "4.47.1", trl="0.12.2"),
+        _facts("from trl import SFTConfig\nSFTConfig('out', packing=True)", "4.47.1", trl="0.12.2"),
     ],
     fails=[
         _facts(ARGUMENTS + "TrainingArguments('out', evaluation_strategy='steps')"),
@@ -116,6 +118,7 @@ def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
         ("gives", script.arguments()),
         ("declares", script.fields()),
         ("reads", script.reads()),
+        ("takes", script.handed_to_callbacks()),
     ]
     seen: set[tuple[str, int, int]] = set()
     for way, found in ways:
@@ -132,6 +135,9 @@ def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
 
 def _excused(code: Code, argument: Argument, way: Way) -> bool:
     if way != "declares" and (argument.name in argument.callee.own or "*" in argument.callee.own):
+        return True
+    around = code.class_of(argument.node) if way == "declares" else None
+    if around and any(isinstance(n, ast.Name) and n.id.startswith(OURS) for n in ast.walk(around)):
         return True
     caught = "AttributeError" if way == "reads" else "TypeError"
     return code.ours(argument.node) or code.guarded(argument.node, caught) or _chosen(code, argument)
@@ -158,21 +164,30 @@ def _judge(argument: Argument, way: Way, facts: Facts) -> tuple[str, Severity, s
     library = decides.partition(".")[0]
     construct = f"argument:{decides}.{argument.name}" if way == "gives" else f"{KINDS[way]}:{argument.name}"
     release = signatures.judged(library, facts)
-    owner = argument.callee.name.partition(".")[2]
-    spelled = f"{owner}({argument.name}=...)" if way == "gives" else f"{owner}.{argument.name}"
-    what = {"gives": "is called", "reads": "is used", "declares": "is declared"}[way]
+    owner, name = argument.callee.name.rpartition(".")[2], argument.name
+    said = {
+        "gives": f"{owner} is given {name}",
+        "reads": f"{_spelled(argument)} is used",
+        "declares": f"declares {name}",
+        "takes": f"a callback asks for {name}",
+    }
     if release.minor in life:
         lost = signatures.lost(library, life, release.minor)
         if lost is None or (library != "transformers" and not release.installed):
             return None
-        return f"{spelled} {what}: {release} takes it, {_text(lost)} does not", Severity.WARNING, construct
+        return f"{said[way]}: {release} takes it, {_text(lost)} does not", Severity.WARNING, construct
     last, first = life.ended(release.minor), life.begins(release.minor)
     known_last = f": the last release that does is {_text(last)}" if last else ""
     since = known_last or (f": it came with {_text(first)}" if first else "")
     assumed = "" if release.installed else " (the newest known)"
-    effect = {"gives": "does not take it", "reads": "has no such field", "declares": "does nothing with it"}[way]
+    effects = {"gives": "does not take", "reads": "does not have", "declares": "does nothing with"}
+    effect = effects.get(way, "does not hand over")
     severity = Severity.WARNING if way == "declares" and argument.name not in INSTEAD else Severity.ERROR
-    return f"{spelled} {what}, but {release}{assumed} {effect}{since}", severity, construct
+    return f"{said[way]}, which {release}{assumed} {effect}{since}", severity, construct
+
+
+def _spelled(argument: Argument) -> str:
+    return ast.unparse(argument.node) if isinstance(argument.node, ast.Attribute) else argument.name
 
 
 def _instead(argument: Argument) -> str:

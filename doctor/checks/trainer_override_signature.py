@@ -23,7 +23,9 @@ from doctor.trainer_hooks import HOOKS, Override, overrides
 
 def _facts(text: str, version: str = "5.23.0") -> Facts:
     text = "from transformers import Trainer\nclass Mine(Trainer):\n" + text
-    return Facts(sources=(Source("train.py", "script", text),), packages={"transformers": Package("transformers", version)})
+    return Facts(
+        sources=(Source("train.py", "script", text),), packages={"transformers": Package("transformers", version)}
+    )
 
 
 @source_check(
