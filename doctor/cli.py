@@ -131,7 +131,7 @@ class _Completion(argparse.Action):
         ids = {"select": asked, "ignore": asked, "unsafe": mended, "id": sorted({*asked, *mended})}
         for action in _actions(parser):
             action.choices = ids.get(action.dest, action.choices)
-            if action.dest in ("targets", "python", "model", "output", "facts", "save_facts"):
+            if action.dest in ("targets", "python", "model", "output", "facts", "save_facts", "data"):
                 action.complete = FILES  # type: ignore[attr-defined]
         sys.stdout.write(shtab.complete(parser, shell) + "\n")
         parser.exit()
@@ -147,13 +147,19 @@ def _ids(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def _tokens(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of tokens")
+    return int(text)
+
+
 def _check(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add(
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="scripts, folders, model folders; none: this environment and its caches",
+        help="scripts, folders, model folders, data files; none: this environment and its caches",
     )
     add("--python", metavar="PATH", help="examine another interpreter or virtual environment")
     add(
@@ -164,6 +170,8 @@ def _check(command: argparse.ArgumentParser) -> None:
         help="judge as if this release were installed, e.g. transformers==5.23.0; several: must work on all of them",
     )
     add("--model", metavar="PATH_OR_ID", help="examine this model as well: a folder or a hub id in the cache")
+    add("--data", action="append", default=[], metavar="FILE", help="examine this data file or folder; repeatable")
+    add("--max-length", type=_tokens, metavar="N", help="tokens that a row of training may have")
     add("--select", action="extend", default=[], type=_ids, metavar="ID", help="ask only these checks")
     add("--ignore", action="extend", default=[], type=_ids, metavar="ID", help="leave these checks out")
     add("--fail-on", choices=SEVERITIES, help="exit 1 from this severity on (default: error)")

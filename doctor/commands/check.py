@@ -150,7 +150,14 @@ def _scanned(options: argparse.Namespace) -> Facts:
     from doctor.scan import Request, scan
 
     to_fix = bool(options.command == "fix" or options.save_facts)
-    request = Request(tuple(options.targets), options.python, options.model, needles=partial(needles, to_fix=to_fix))
+    request = Request(
+        tuple(options.targets),
+        options.python,
+        options.model,
+        tuple(options.data),
+        options.max_length,
+        needles=partial(needles, to_fix=to_fix),
+    )
     try:
         return scan(request)
     except ValueError as error:
@@ -176,5 +183,7 @@ def _again(command: str, options: argparse.Namespace) -> str:
     for name in ("python", "model"):
         if value := getattr(options, name):
             words += [f"--{name}", value]
+    words += [word for path in options.data for word in ("--data", path)]
+    words += ["--max-length", str(options.max_length)] if options.max_length else []
     words += [word for requirement in options.against for word in ("--against", requirement)]
     return shlex.join([*words, *options.targets])
