@@ -146,7 +146,7 @@ def chatml(seed: int, end: str = "<|im_end|>") -> dict[str, str]:
         ([text("<|endoftext|>", n) for n in range(9)], {"foreign-end:<|endoftext|>": 9}),
         ([text("<END>", n) for n in range(9)], {"foreign-end:<END>": 9}),
         ([text("", n) for n in range(9)], {}),
-        ([chatml(n) for n in range(9)], {"foreign-end:<|im_end|>": 9}),
+        ([chatml(n) for n in range(9)], {"foreign-end:<|im_end|>": 9, "other-format:ChatML": 9}),
         ([chatml(n, end="") for n in range(9)], {"other-format:ChatML": 9}),
         ([{"text": sentence(n, 30)} for n in range(9)], {}),
         ([{"prompt": sentence(n), "completion": sentence(n + 99) + "<|eot_id|>"} for n in range(9)],
