@@ -36,6 +36,7 @@ NEVER_IMPORTED_BY = {
     ),
     "patches/": ("scan", "checks", "breakages", "patches", "diagnose", "fix", "report", "live", "cli", "commands"),
     "doctor/diagnose.py": ("scan", "fix", "report", "live", "cli", "commands"),
+    "doctor/memory/": ("scan", "checks", "breakages", "patch", "diagnose", "fix", "report", "live", "cli", "commands"),
     "doctor/fix/": ("scan", "report", "live", "cli", "commands"),
     "doctor/report/": ("scan", "live", "cli", "commands"),
     "doctor/live/": ("scan", "report", "cli", "commands"),
@@ -45,7 +46,8 @@ NEVER_IMPORTED_BY = {
 PROMISED = (
     "rope-scaling-type-key", "rope-default-unhandled", "native-class-available", "init-overwrites-loaded-weights",
     "buffer-left-uninitialised", "package-out-of-range", "removed-import", "removed-attribute", "variable-ignored",
-    "import-shadowed", "cpu-only-torch", "bnb-4bit-materialized-before-quantized",
+    "import-shadowed", "cpu-only-torch", "bnb-4bit-materialized-before-quantized", "model-does-not-fit",
+    "experts-not-quantised", "allocator-warmup-doubles-4bit-load",
 )  # fmt: skip
 """Ids that others rely on."""
 
