@@ -251,9 +251,25 @@ class Facts:
         version = self.transformers if name == "transformers" else self.version(name)
         return version is not None and wanted.specifier.contains(version, prereleases=True)
 
+    def beside(self, source: Source) -> tuple[Source, ...]:
+        """The files of remote code in a source's folder, itself among them."""
+        return self._folders.get(_folder(source), ())
+
+    @cached_property
+    def _folders(self) -> Mapping[str, tuple[Source, ...]]:
+        folders: dict[str, tuple[Source, ...]] = {}
+        for source in self.sources:
+            if source.kind == "remote-code":
+                folders[_folder(source)] = (*folders.get(_folder(source), ()), source)
+        return folders
+
     def model_of(self, source: Source) -> ModelFacts | None:
         """The model folder whose config.json is used with a remote-code file."""
         return next((m for m in self.models if m.path == source.model), None) if source.model else None
+
+
+def _folder(source: Source) -> str:
+    return source.path.replace("\\", "/").rpartition("/")[0]
 
 
 def normalise(name: str) -> str:
