@@ -307,6 +307,10 @@ class Facts:
     """Where huggingface-hub keeps snapshots and blobs (`HF_HUB_CACHE`)."""
     targets: tuple[str, ...] = ()
     """The files and folders that were asked for; none: the caches."""
+    vram: int | None = None
+    """Bytes of GPU memory to judge by instead of this machine's (`--vram`)."""
+    max_length: int | None = None
+    """Tokens of a training row (`--max-length`)."""
     against: str | None = None
     """The release judged instead of the installed one, e.g. `transformers==5.23.0`."""
 

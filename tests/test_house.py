@@ -42,6 +42,7 @@ NEVER_IMPORTED_BY = {
     ),
     "patches/": ("scan", "checks", "breakages", "patches", "diagnose", "fix", "report", "live", "cli", "commands"),
     "doctor/diagnose.py": ("scan", "fix", "report", "live", "cli", "commands"),
+    "doctor/memory/": ("scan", "checks", "breakages", "patch", "diagnose", "fix", "report", "live", "cli", "commands"),
     "doctor/fix/": ("scan", "report", "live", "cli", "commands"),
     "doctor/report/": ("scan", "live", "cli", "commands"),
     "doctor/live/": ("scan", "report", "cli", "commands"),
@@ -51,9 +52,9 @@ NEVER_IMPORTED_BY = {
 PROMISED = (
     "rope-scaling-type-key", "rope-default-unhandled", "native-class-available", "init-overwrites-loaded-weights",
     "buffer-left-uninitialised", "package-out-of-range", "removed-import", "removed-attribute", "variable-ignored",
-    "import-shadowed", "cpu-only-torch", "bnb-4bit-materialized-before-quantized",
-    "chat-separator-mismatch", "system-prompt-dropped", "answer-truncated", "no-label-left", "pad-is-eos-masked",
-    "bos-doubled",
+    "import-shadowed", "cpu-only-torch", "bnb-4bit-materialized-before-quantized", "model-does-not-fit",
+    "experts-not-quantised", "allocator-warmup-doubles-4bit-load", "chat-separator-mismatch", "system-prompt-dropped",
+    "answer-truncated", "no-label-left", "pad-is-eos-masked", "bos-doubled",
 )  # fmt: skip
 """Ids that others rely on."""
 

@@ -140,7 +140,7 @@ def test_which_model_is_not_guessed(work: Path, capsys: pytest.CaptureFixture[st
     [
         (["--data", "gone.jsonl"], "gone.jsonl does not exist: give a data file"),
         (["--data", "."], "holds no data: give a .jsonl"),
-        (["--max-length", "many"], "'many' is no number of tokens"),
+        (["--max-length", "many"], "'many' is no whole number above 0"),
     ],
 )
 def test_what_cannot_be_asked(work: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
