@@ -72,6 +72,15 @@ def argument(callee: str, name: str) -> tuple[str, Life] | None:
     return None
 
 
+@cache
+def changing() -> frozenset[bytes]:
+    """Every argument of any callee that some release does not take."""
+    rows = _table()["callables"].values()
+    return frozenset(
+        name.encode() for row in rows for spans, names in row.items() if spans != "base" for name in names.split()
+    )
+
+
 def imported(module: str, name: str) -> Life | None:
     """The releases in which `from module import name` works, None where the table knows nothing against it."""
     rows = _table()["names"].get(module, {})

@@ -38,8 +38,8 @@ class AdamwImport(ScriptPatch):
             "from torch.optim import AdamW as A\no = A(p, lr, eps=1e-8, weight_decay=0.1)",
         ),
         Example(
-            "import torch, transformers\no = transformers.AdamW(p)",
-            "import torch, transformers\no = torch.optim.AdamW(p, eps=1e-6, weight_decay=0.0)",
+            "import torch\nimport transformers\no = transformers.AdamW(p)",
+            "import torch\nimport transformers\no = torch.optim.AdamW(p, eps=1e-6, weight_decay=0.0)",
         ),
         Example("from transformers import AdamW\no = AdamW(p, correct_bias=False)", keeps="torch corrects the bias"),
         Example("from torch.optim import AdamW\no = AdamW(p)", keeps="torch's own"),

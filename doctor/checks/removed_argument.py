@@ -13,6 +13,7 @@ Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -20,7 +21,7 @@ from doctor import signatures
 from doctor.code import OURS, Code
 from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, source_check
 from doctor.releases import Minor
-from doctor.script import Argument, script_of
+from doctor.script import LIBRARIES, Argument, script_of
 
 Way = Literal["gives", "reads", "declares", "takes"]
 KINDS: dict[Way, str] = {"reads": "setting", "declares": "field", "takes": "setting"}
@@ -88,9 +89,8 @@ ARGUMENTS = "from transformers import TrainingArguments\n"
 @source_check(
     "script",
     Severity.ERROR,
-    needles=[
-        library.encode() for library in ("transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub")
-    ],
+    needles=[f"{verb} {library}".encode() for library in sorted(LIBRARIES) for verb in ("from", "import")],
+    confirm=lambda data: not signatures.changing().isdisjoint(re.findall(rb"\w{4,}", data)),
     kinds=("script", "notebook"),
     passes=[
         _facts(ARGUMENTS + "TrainingArguments('out', eval_strategy='steps', warmup_steps=10)"),
