@@ -120,7 +120,7 @@ def _read(code: Code, facts: Facts) -> Iterator[Finding]:
 variable_ignored = replace(
     variable_ignored,
     read=_read,
-    needles=tuple(name.encode() for name in VARIABLES),
+    needles=tuple(name.encode() for name in VARIABLES if len(name) > 6),
     kinds=("script", "notebook"),
     passes=(*variable_ignored.passes, _script("import os\nprint(os.environ['TRANSFORMERS_CACHE'])")),
     fails=(*variable_ignored.fails, _script("import os\nos.environ['TRANSFORMERS_CACHE'] = '/data/hf'")),
