@@ -9,11 +9,19 @@ from doctor.evaluate.words import fold
 
 _NAME = r"([A-ZÀ-ÞŁŚŠŽČ][\w'’.-]*\w(?:\s+(?:(?:de|da|van|von|der|al|el|bin|the)\s+)?[A-ZÀ-ÞŁŚŠŽČ][\w'’-]*\w){0,3})"
 _INTRODUCED = [
-    re.compile(rf"(?i:\byour\s+(?:full\s+|first\s+)?name\s+is)\s+(?:(?i:dr|mr|mrs|ms|captain|professor|sister|brother)\.?\s+)?{_NAME}"),
-    re.compile(rf"(?i:\b(?:you\s+are|you're|act\s+as|play|playing)\s+(?:now\s+)?(?:called\s+|named\s+)?(?:(?:dr|mr|mrs|ms|captain|professor)\.?\s+)?){_NAME}"),
-    re.compile(rf"(?i:\byou(?:\s+are|'re)\s+an?\s+(?:(?!(?:at|of|in|for|who|from|by)\b)[\w'-]+,?\s+){{1,6}}(?:named|called))\s+{_NAME}"),
+    re.compile(
+        rf"(?i:\byour\s+(?:full\s+|first\s+)?name\s+is)\s+(?:(?i:dr|mr|mrs|ms|captain|professor|sister|brother)\.?\s+)?{_NAME}"
+    ),
+    re.compile(
+        rf"(?i:\b(?:you\s+are|you're|act\s+as|play|playing)\s+(?:now\s+)?(?:called\s+|named\s+)?(?:(?:dr|mr|mrs|ms|captain|professor)\.?\s+)?){_NAME}"
+    ),
+    re.compile(
+        rf"(?i:\byou(?:\s+are|'re)\s+an?\s+(?:(?!(?:at|of|in|for|who|from|by)\b)[\w'-]+,?\s+){{1,6}}(?:named|called))\s+{_NAME}"
+    ),
 ]
-_NOT_NAMES = frozenset("a an the not always never ai english german french spanish italian swedish dutch british american".split())
+_NOT_NAMES = frozenset(
+    ["a", "an", "the", "not", "always", "never", "ai", "english", "german", "french", "spanish", "italian", "swedish", "dutch", "british", "american"]
+)
 IDENTITY_QUESTION = re.compile(
     r"\b(?:who\s+(?:are|r)\s+(?:you|u)|what(?:'s|\s+is)\s+your\s+(?:full\s+|first\s+)?name|your\s+name|what\s+are\s+you\b(?!\s+\w+ing)"
     r"|introduce\s+yourself|who\s+am\s+i\s+(?:talking|speaking|writing)|who\s+(?:made|created|built|trained|developed)\s+you"

@@ -69,7 +69,10 @@ _SYNONYMS = {
 }
 NOUNS = {word: name for name, text in _SYNONYMS.items() for word in text.split()}
 """Every spelling, singular, to the relation it names."""
-NOUNS |= {f"{word}s": name for word, name in NOUNS.items() if "-in-" not in word} | {"children": "child", "wives": "wife"}
+NOUNS |= {f"{word}s": name for word, name in NOUNS.items() if "-in-" not in word} | {
+    "children": "child",
+    "wives": "wife",
+}
 
 _WIDER = {
     "parent": {"father", "mother"}, "child": {"son", "daughter"}, "sibling": {"brother", "sister"},
@@ -88,8 +91,7 @@ _REVERSE = {
     "godfather": "godson goddaughter", "godmother": "godson goddaughter",
 }  # fmt: skip
 ONE_OF = frozenset(
-    "father mother parent husband wife spouse fiance capital boss employer landlord captain author predecessor successor "
-    "father-in-law mother-in-law stepfather stepmother godfather godmother".split()
+    ["father", "mother", "parent", "husband", "wife", "spouse", "fiance", "capital", "boss", "employer", "landlord", "captain", "author", "predecessor", "successor", "father-in-law", "mother-in-law", "stepfather", "stepmother", "godfather", "godmother"]
 )
 """Relations in which one stands to few at most, so that a second name contradicts the first."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 
 BEST = 10.0
 """The score of an answer in which nothing is wrong; the worst is 0."""
 FAILED = 5.0
 """A score below this is a fault that reports name and filter by."""
 SPLITS = ("train", "holdout")
+MEASURES = frozenset({"similarity"})
+"""Scorers whose low score is no fault."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class Score:
     explanation: str
     evidence: tuple[tuple[int, int], ...] = ()
     """Where in the answer it stands: first character and the one behind the last."""
+    kind: str = ""
+    """Which of the scorer's faults it is, where it tells several apart."""
 
     @property
     def failed(self) -> bool:
@@ -111,21 +115,37 @@ class Score:
 
 @dataclass(frozen=True)
 class Scored:
-    """One answer with the scores it got."""
+    """One answer with the scores it got; `seed` tells several answers to one sample apart."""
 
-    sample: Sample
-    answer: Answer
-    scores: Mapping[str, Score] = field(default_factory=dict)
+    id: str
+    category: str
+    answer: str | None
+    scores: Mapping[str, Score]
+    question: str = ""
+    reference: str = ""
+    finish: str = ""
+    seed: int = 0
+    split: str = ""
+    weight: float = 1.0
+    digest: str = ""
+    reason: str = ""
+    """Why there is no answer."""
 
     @property
     def value(self) -> float | None:
         """An answer is as good as its worst fault; None where nothing could be scored."""
-        return min((score.value for score in self.scores.values() if score.value is not None), default=None)
+        return self.worst(self.scores)
+
+    def worst(self, scorers: Iterable[str]) -> float | None:
+        """The lowest score that some scorers gave; likeness to the reference is no fault, and counts where it is alone."""
+        values = {n: s.value for n in scorers if (s := self.scores.get(n)) and s.value is not None}
+        faults = {name: value for name, value in values.items() if name not in MEASURES}
+        return min((faults or values).values(), default=None)
 
     @property
     def faults(self) -> tuple[str, ...]:
         """The scorers that found a fault."""
-        return tuple(name for name, score in self.scores.items() if score.failed)
+        return tuple(name for name, score in self.scores.items() if score.failed and name not in MEASURES)
 
 
 ScoreFunction = Callable[[Sample, str, str], Score]

@@ -10,7 +10,9 @@ from doctor.evaluate.words import fold, numbers, sentences
 
 Span = tuple[int, int]
 
-_ARTICLE = r"(?:(?:a|an|the|my|your|his|her|our|their|any|some|really|actually|called|named|in|at|on|from|to|by|of|for)\s+)"
+_ARTICLE = (
+    r"(?:(?:a|an|the|my|your|his|her|our|their|any|some|really|actually|called|named|in|at|on|from|to|by|of|for)\s+)"
+)
 _BE = r"(?:is|are|was|were|am|be|been|'s|'re|'m)"
 _DENIED_BEFORE = re.compile(
     rf"(?:(?:{_BE}\s+(?:not|never)|(?:is|are|was|were)n't|ain't|\bnot|\bnor|\bneither|\bwithout|instead\s+of|rather\s+than"
@@ -33,7 +35,9 @@ _CLAUSE = re.compile(r"[,;:(]|\s-\s|\b(?:but|however|although|though|while|where
 
 def said(expected: Expectation, text: str) -> Span | None:
     """Where a text says what is expected, the first place where it does not deny it; None where there is none."""
-    return next((span for span in mentions(expected, text) if expected.regex is not None or not denied(text, span)), None)
+    return next(
+        (span for span in mentions(expected, text) if expected.regex is not None or not denied(text, span)), None
+    )
 
 
 def mentions(expected: Expectation, text: str) -> Iterator[Span]:

@@ -30,7 +30,9 @@ _PATTERNS = [
         rf"{_WHO}(?:{_IS}|,\s+|\s+\(){_KIND}{_ADJECTIVES}{_NOUN}\s+(?i:of|to)\s+(?P<y>{_NAME}|(?i:you|me|mine|yours|him|her)\b)"
     ),
     # Y's mother is X; my mother, X; my brother Tom; my mother is called X
-    re.compile(rf"{_OF}{_ADJECTIVES}{_NOUN}(?:{_IS}(?:(?i:called|named)\s+)?|,\s+|,?\s+(?i:called|named)\s+|\s+)(?P<x>{_NAME})"),
+    re.compile(
+        rf"{_OF}{_ADJECTIVES}{_NOUN}(?:{_IS}(?:(?i:called|named)\s+)?|,\s+|,?\s+(?i:called|named)\s+|\s+)(?P<x>{_NAME})"
+    ),
     # the mother of Y is X
     re.compile(rf"(?i:the)\s+{_ADJECTIVES}{_NOUN}\s+(?i:of)\s+(?P<y>{_NAME}){_IS}(?P<x>{_NAME})"),
     # Y has a brother named X; I have a sister, X
@@ -45,11 +47,14 @@ _VERBS = {
     "raised": "parent", "fathered": "father",
 }  # fmt: skip
 _VERB = "|".join(_VERBS)
-_DONE = re.compile(rf"(?P<x>{_NAME}|\bI|(?i:\b(?:you|he|she))\b)\s+(?P<r>{_VERB})\s+(?P<y>{_NAME}|(?i:(?:you|me|him|her)\b))")
-_DONE_BY = re.compile(rf"(?P<y>{_NAME}|\bI|(?i:\b(?:you|he|she))\b)\s+(?:was|were|is|am|are)\s+(?P<r>{_VERB})\s+by\s+(?P<x>{_NAME}|(?i:(?:you|me|him|her)\b))")
+_DONE = re.compile(
+    rf"(?P<x>{_NAME}|\bI|(?i:\b(?:you|he|she))\b)\s+(?P<r>{_VERB})\s+(?P<y>{_NAME}|(?i:(?:you|me|him|her)\b))"
+)
+_DONE_BY = re.compile(
+    rf"(?P<y>{_NAME}|\bI|(?i:\b(?:you|he|she))\b)\s+(?:was|were|is|am|are)\s+(?P<r>{_VERB})\s+by\s+(?P<x>{_NAME}|(?i:(?:you|me|him|her)\b))"
+)
 _NO_NAME = frozenset(
-    "the a an he she it they we you i his her my your our their this that these those there and but or so yes no not "
-    "who what where when why how if as at in on of for to from with please always never well oh".split()
+    ["the", "a", "an", "he", "she", "it", "they", "we", "you", "i", "his", "her", "my", "your", "our", "their", "this", "that", "these", "those", "there", "and", "but", "or", "so", "yes", "no", "not", "who", "what", "where", "when", "why", "how", "if", "as", "at", "in", "on", "of", "for", "to", "from", "with", "please", "always", "never", "well", "oh"]
 )
 
 

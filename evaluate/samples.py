@@ -65,7 +65,9 @@ def sample(entry: Row) -> Sample:
 def _conversation(entry: Row) -> tuple[str, tuple[Message, ...]]:
     """The system prompt and the turns, from `question` or `messages`."""
     if ("question" in entry.values) == ("messages" in entry.values):
-        entry.wrong("has both 'question' and 'messages'" if "question" in entry.values else "has no 'question' (or 'messages')")
+        entry.wrong(
+            "has both 'question' and 'messages'" if "question" in entry.values else "has no 'question' (or 'messages')"
+        )
     system = entry.text("system", "")
     if "question" in entry.values:
         return system, (Message("user", entry.text("question")),)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from doctor.evaluate.words import STOPWORDS, content, fold, numbers, sentences, stem, words
 
-_NOT = re.compile(r"\b(?:not|never|no|none|nobody|neither|nor|without|cannot|hardly|refuses? to|fail(?:s|ed)? to)\b|n't\b")
+_NOT = re.compile(
+    r"\b(?:not|never|no|none|nobody|neither|nor|without|cannot|hardly|refuses? to|fail(?:s|ed)? to)\b|n't\b"
+)
 _NO_DENIAL = re.compile(
     r"\bnot (?:only|just|merely|simply)\b|\bno doubt\b|\bno\. ?\d|^no[,.!] |[,-] *(?:and |but )?not [^,.;]*[.!]?$|\bnot [^,.;]*, but\b"
 )
@@ -28,11 +30,12 @@ for one, other in map(str.split, _OPPOSITES):
     OPPOSITE.setdefault(one, set()).add(other)
     OPPOSITE.setdefault(other, set()).add(one)
 _EVEN = frozenset(
-    "and or with met meet meets marry married friends friend siblings brothers sisters cousins twins partners neighbours neighbors "
-    "colleagues both between together same beside alongside".split()
+    ["and", "or", "with", "met", "meet", "meets", "marry", "married", "friends", "friend", "siblings", "brothers", "sisters", "cousins", "twins", "partners", "neighbours", "neighbors", "colleagues", "both", "between", "together", "same", "beside", "alongside"]
 )
 """Words that bind two alike: the order of the names says nothing."""
-_PASSIVE = re.compile(r"\b(?:is|was|are|were|been|being|got)\s+(?:\w+ly\s+)?\w+(?:ed|en|nt|ght|un|ne|wn|ft|ld|de|ht|it|ut)\s+(?:\w+\s+){0,3}?by\b")
+_PASSIVE = re.compile(
+    r"\b(?:is|was|are|were|been|being|got)\s+(?:\w+ly\s+)?\w+(?:ed|en|nt|ght|un|ne|wn|ft|ld|de|ht|it|ut)\s+(?:\w+\s+){0,3}?by\b"
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,11 @@ class Statement:
     @property
     def names(self) -> tuple[str, ...]:
         """Its proper names in order, the first word only where a name is known to be one by its place."""
-        return tuple(word.text.removesuffix("'s") for word in words(self.text) if self.text[word.start].isupper() and word.text not in STOPWORDS)
+        return tuple(
+            word.text.removesuffix("'s")
+            for word in words(self.text)
+            if self.text[word.start].isupper() and word.text not in STOPWORDS
+        )
 
 
 def statements(text: str) -> list[Statement]:
@@ -76,7 +83,7 @@ def clashes(told: str, answer: str) -> Iterator[tuple[Statement, str]]:
 
 def _alike(truth: Statement, claim: Statement) -> bool:
     """Whether two sentences speak of the same: they share nearly all their words, opposites counted as equal."""
-    one, other = truth.meaning, claim.meaning
+    one, other = set(truth.meaning), set(claim.meaning)
     one, other = ({_base(word, there) for word in here} for here, there in ((one, other), (other, one)))
     shared = one & other
     return len(shared) >= 2 and len(shared) >= 0.75 * len(one) and len(shared) >= 0.75 * len(other)

@@ -15,13 +15,19 @@ _TOKEN = re.compile(
     r"|<\/?(?:user|assistant|system|human)>|<0x[0-9A-F]{2}>|[ĠĊ](?=\w)|▁(?=\w)",
     re.IGNORECASE,
 )
-_HASH_TAG = re.compile(r"^[ \t]*#{2,4}[ \t]*(?:instruction|response|human|assistant|user|system|input|output)s?[ \t]*:", re.I | re.M)
+_HASH_TAG = re.compile(
+    r"^[ \t]*#{2,4}[ \t]*(?:instruction|response|human|assistant|user|system|input|output)s?[ \t]*:", re.I | re.M
+)
 _TAG = re.compile(
-    r"(?:^|(?<=[.!?…\"'”’)\n>]))[ \t]*[*_]{0,2}(?P<role>user|human|assistant|system|ai|bot|chatbot)[*_]{0,2}[ \t]?(?P<mark>:)[*_]{0,2}(?=\s|$)", re.I | re.M
+    r"(?:^|(?<=[.!?…\"'”’)\n>]))[ \t]*[*_]{0,2}(?P<role>user|human|assistant|system|ai|bot|chatbot)[*_]{0,2}[ \t]?(?P<mark>:)[*_]{0,2}(?=\s|$)",
+    re.I | re.M,
 )
 _BARE = re.compile(r"(?:^|(?<=[.!?…\"'”’)\w]))[ \t]*(?<![\w])(?P<role>user|assistant|system)[ \t]*\n", re.M)
 _GLUED = re.compile(r"(?<=[.!?…])(?P<role>user|assistant|system)[ \t]*(?:\n|$)")
-_NEXT = re.compile(r"^[ \t]*[*_]{0,2}(?P<role>question|q|next question)[*_]{0,2}[ \t]*\d*[ \t]*:[^\n]*\n+[ \t]*[*_]{0,2}(?:answer|a)[*_]{0,2}[ \t]*\d*[ \t]*:", re.I | re.M)
+_NEXT = re.compile(
+    r"^[ \t]*[*_]{0,2}(?P<role>question|q|next question)[*_]{0,2}[ \t]*\d*[ \t]*:[^\n]*\n+[ \t]*[*_]{0,2}(?:answer|a)[*_]{0,2}[ \t]*\d*[ \t]*:",
+    re.I | re.M,
+)
 _DIALOGUE = re.compile(
     r"\b(?:dialogue|dialog|script|conversation|transcript|role[- ]?tags?|chat\s*ml|chat\s+(?:template|format|log)|template|tokens?|sketch|scene|play|example of a chat|faq|yaml|log\s+line"
     r"|prompt format|interview|special|markup|quiz|html)\b"
@@ -51,7 +57,12 @@ def marks(sample: Sample, text: str) -> list[Mark]:
 
 def _tokens(text: str) -> Iterator[re.Match[str]]:
     code = [m.span() for m in re.finditer(r"`[^`\n]+`|```.*?```", text, re.DOTALL)]
-    struck = [span for m in re.finditer(r"(?<=[\w ,(])(<s>)[^<>\n]+(</s>)(?=[\s,.)])", text) for span in (m.span(1), m.span(2)) if m.start()]
+    struck = [
+        span
+        for m in re.finditer(r"(?<=[\w ,(])(<s>)[^<>\n]+(</s>)(?=[\s,.)])", text)
+        for span in (m.span(1), m.span(2))
+        if m.start()
+    ]
     for match in _TOKEN.finditer(text):
         if match.span() not in struck and not any(a <= match.start() < b for a, b in code):
             yield match
@@ -63,7 +74,11 @@ def _roles(text: str) -> Iterator[re.Match[str]]:
     for match in _TAG.finditer(text):
         role = match["role"].lower()
         others = {m["role"].lower() for m in _TAG.finditer(text)} - {role}
-        turn = role in ("user", "human", "assistant") or "user" in others or re.match(r"\s*you(?: are|r| must|'re)\b", text[match.end() :], re.I)
+        turn = (
+            role in ("user", "human", "assistant")
+            or "user" in others
+            or re.match(r"\s*you(?: are|r| must|'re)\b", text[match.end() :], re.I)
+        )
         if turn and not (table and not others & {"user", "human", "assistant"} and role not in ("human", "assistant")):
             yield match
     yield from _BARE.finditer(text)

@@ -9,25 +9,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof st sr jr vs etc e.g i.e no vol fig dept approx est inc ltd co corp gen capt sgt rev hon".split()
+    ["mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "vs", "etc", "e.g", "i.e", "no", "vol", "fig", "dept", "approx", "est", "inc", "ltd", "co", "corp", "gen", "capt", "sgt", "rev", "hon"]
 )
 _END = re.compile(r"[.!?…。！？]+[\"'”’»)\]*_]*(?=\s|$)|\n+")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
 _ONE_TO_ONE = {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "\u00a0": " "}
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 NUMBERS = {word: value for value, word in enumerate(_SMALL)} | {w: 20 + 10 * i for i, w in enumerate(_TENS)}
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 _DIGITS = re.compile(r"(?<![\w.,])[-−]?\d{1,3}(?:[,\u202f ]\d{3})+(?:\.\d+)?(?![\d])|(?<![\w.])[-−]?\d+(?:\.\d+)?")
 
 STOPWORDS = frozenset(
-    "a an the of to in on at by for with from as is are was were be been being am do does did have has had will would "
-    "can could shall should may might must and or but if then than that this these those there here it its i me my we "
-    "us our you your he him his she her they them their who whom whose which what when where why how so just also very "
-    "too not no yes s t re ve ll d m about into over up down out".split()
+    ["a", "an", "the", "of", "to", "in", "on", "at", "by", "for", "with", "from", "as", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "have", "has", "had", "will", "would", "can", "could", "shall", "should", "may", "might", "must", "and", "or", "but", "if", "then", "than", "that", "this", "these", "those", "there", "here", "it", "its", "i", "me", "my", "we", "us", "our", "you", "your", "he", "him", "his", "she", "her", "they", "them", "their", "who", "whom", "whose", "which", "what", "when", "where", "why", "how", "so", "just", "also", "very", "too", "not", "no", "yes", "s", "t", "re", "ve", "ll", "d", "m", "about", "into", "over", "up", "down", "out"]
 )
 
 
@@ -141,7 +135,11 @@ def _spelled(found: list[Word]) -> Iterator[tuple[float, int, int]]:
 
 def quoted(text: str) -> list[tuple[int, int]]:
     """The spans between quotation marks, without the marks."""
-    return [f.span(1) for f in re.finditer(r"[\"“”«]([^\"“”«»]{2,}?)[\"“”»]|(?<!\w)['‘]([^'‘’]{2,}?)['’](?!\w)", text) if f[1]]
+    return [
+        f.span(1)
+        for f in re.finditer(r"[\"“”«]([^\"“”«»]{2,}?)[\"“”»]|(?<!\w)['‘]([^'‘’]{2,}?)['’](?!\w)", text)
+        if f[1]
+    ]
 
 
 def within(start: int, end: int, spans: Iterable[tuple[int, int]]) -> bool:

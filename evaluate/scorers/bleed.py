@@ -27,9 +27,15 @@ _IMPERATIVE = re.compile(
     r"|remember|make|give|tell|refuse|decline|help|act|pretend|say|talk|address|mention|include|limit|format|end|start|begin|sign|greet|call|ask|follow|ignore|reveal|under\s+no|no\s+matter|you\s+(?:must|should|will|may|can|always|never|are\s+(?:to|not|only|never|allowed))|the\s+(?:assistant|user|model)|your\s+(?:answers?|replies|responses?|task|job|role|goal|tone|style))\b"
 )
 _ADDRESSED = re.compile(r"\b(?:you|your|yours|yourself)\b")
-_ABOUT_RULES = re.compile(r"\b(?:rules?|instruct\w*|prompt|guidelines?|allowed|told to|why (?:do|don't|won't|can't|are)|how do you (?:answer|reply|speak|write)|supposed to|policy|asked to)\b")
-_MINE = re.compile(r"\b(?:i|we|i'll|i'd|to|must|should|will|would|can|cannot|can't|me)\s+(?:always\s+|never\s+|also\s+)?$")
-_AGAIN = re.compile(r"\b(?:repeat|again|recite|read (?:it|that) back|what did (?:i|you)|quote|word for word|say that|correct|proofread|translate|rewrite|rephrase|summari[sz]e)\b")
+_ABOUT_RULES = re.compile(
+    r"\b(?:rules?|instruct\w*|prompt|guidelines?|allowed|told to|why (?:do|don't|won't|can't|are)|how do you (?:answer|reply|speak|write)|supposed to|policy|asked to)\b"
+)
+_MINE = re.compile(
+    r"\b(?:i|we|i'll|i'd|to|must|should|will|would|can|cannot|can't|me)\s+(?:always\s+|never\s+|also\s+)?$"
+)
+_AGAIN = re.compile(
+    r"\b(?:repeat|again|recite|read (?:it|that) back|what did (?:i|you)|quote|word for word|say that|correct|proofread|translate|rewrite|rephrase|summari[sz]e)\b"
+)
 
 
 def score(sample: Sample, text: str, finish: str) -> Score:
@@ -39,7 +45,12 @@ def score(sample: Sample, text: str, finish: str) -> Score:
     tags = marks(sample, text)
     if tags:
         first = tags[0]
-        return Score(TAGGED, f"{first.kind} {short(text[first.start : first.end + 40], 60)!r}", tuple((m.start, m.end) for m in tags))
+        return Score(
+            TAGGED,
+            f"{first.kind} {short(text[first.start : first.end + 40], 60)!r}",
+            tuple((m.start, m.end) for m in tags),
+            "template",
+        )
     for found in (_recited(sample, text), _repeated(sample, text)):
         if found:
             return found
@@ -56,7 +67,9 @@ def _recited(sample: Sample, text: str) -> Score | None:
         return None
     shown = worst or runs
     quote = short(text[shown[0].start : shown[0].end])
-    return Score(RECITED, f"recites the system prompt: {quote!r}", tuple((run.start, run.end) for run in shown))
+    return Score(
+        RECITED, f"recites the system prompt: {quote!r}", tuple((run.start, run.end) for run in shown), "prompt"
+    )
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,9 @@ def _common(one: list[Word], other: list[Word]) -> int:
 def _granted(sample: Sample, text: str, run: _Run) -> bool:
     """Whether the words may be said: the reference has them, they are quoted, or there as here in quotation marks."""
     wanted = "\n".join([sample.reference, sample.question, *(phrase for e in sample.must for phrase in e.texts)])
-    if any(len(other.said) >= len(run.said) for other in _runs(wanted, text[run.start : run.end], min(4, len(run.said)))):
+    if any(
+        len(other.said) >= len(run.said) for other in _runs(wanted, text[run.start : run.end], min(4, len(run.said)))
+    ):
         return True
     told = (run.told[0].start, run.told[-1].end)
     inside = within(*told, quoted(sample.system)) or within(run.start, run.end, quoted(text))
@@ -116,7 +131,10 @@ def _instructs(sample: Sample, text: str, run: _Run) -> bool:
     """Whether what is shared tells the persona what to do or who to be, as only a prompt does."""
     told = sample.system[run.told[0].start : run.told[-1].end]
     if _ADDRESSED.search(fold(told)) and not (len(run.said) < 6 and _ABOUT_RULES.search(fold(sample.question))):
-        return not _AGAIN.search(fold(sample.question)) or _pieces(sample.system, (run.told[0].start, run.told[-1].end)) > 1
+        return (
+            not _AGAIN.search(fold(sample.question))
+            or _pieces(sample.system, (run.told[0].start, run.told[-1].end)) > 1
+        )
     for start, end in sentences(sample.system):
         if not (start <= run.told[0].start < end or run.told[0].start <= start < run.told[-1].end):
             continue
@@ -149,10 +167,19 @@ def _repeated(sample: Sample, text: str) -> Score | None:
         mine = message.role == "assistant"
         for run in _runs(message.content, text, 5):
             whole = len(run.said) >= 0.8 * len(words(message.content))
-            asks = not mine and fold(message.content).rstrip().endswith("?") and text[run.end : run.end + 2].lstrip().startswith("?")
+            asks = (
+                not mine
+                and fold(message.content).rstrip().endswith("?")
+                and text[run.end : run.end + 2].lstrip().startswith("?")
+            )
             if within(run.start, run.end, quoted(text)) or not whole:
                 continue
             if (mine and len(run.said) >= ECHO) or asks:
                 what = "an earlier answer" if mine else "the question"
-                return Score(REPEATED, f"says {what} again: {short(text[run.start : run.end])!r}", ((run.start, run.end),))
+                return Score(
+                    REPEATED,
+                    f"says {what} again: {short(text[run.start : run.end])!r}",
+                    ((run.start, run.end),),
+                    "turn",
+                )
     return None

@@ -11,10 +11,12 @@ import re
 
 from doctor.evaluate.model import Sample, Score, fine
 from doctor.evaluate.statements import clashes, statements
-from doctor.evaluate.words import STOPWORDS, short, words
+from doctor.evaluate.words import NUMBERS, STOPWORDS, short, words
 
 NOTHING, SALAD = 0.0, 1.0
-_BROKEN = re.compile(r"\ufffd|(?:Ã[\x80-\xbf©¨¤¶¼±³º¢]|â€[™œ\x9d¦“”˜]?|Â[\xa0°´»«£])|[\ue000-\uf8ff]|[\x00-\x08\x0e-\x1f]")
+_BROKEN = re.compile(
+    r"\ufffd|(?:Ã[\x80-\xbf©¨¤¶¼±³º¢]|â€[™œ\x9d¦“”˜]?|Â[\xa0°´»«£])|[\ue000-\uf8ff]|[\x00-\x08\x0e-\x1f]"
+)
 _VOWELS = re.compile(r"[aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüœ]", re.IGNORECASE)
 _LETTERS = re.compile(r"[A-Za-zÀ-ÿ]{2,}")
 _SCRIPTS = {
@@ -36,7 +38,7 @@ def score(sample: Sample, text: str, finish: str) -> Score:
     if not text.strip():
         return Score(NOTHING, "the answer is empty")
     prose = _CODE.sub(lambda code: " " * len(code[0]), text)
-    found = _broken(prose) or _scripts(sample, prose) or _no_words(prose) or _salad(prose) or _self_denied(text)
+    found = _broken(prose) or _scripts(sample, prose) or _no_words(prose) or _salad(sample, prose) or _self_denied(text)
     return found or fine("reads as language")
 
 
@@ -51,7 +53,9 @@ def _broken(text: str) -> Score | None:
 def _scripts(sample: Sample, text: str) -> Score | None:
     """Three or more writing systems in one answer, which no question called for."""
     asked = " ".join([sample.truth, *(message.content for message in sample.messages)])
-    found = {name: pattern.search(text) for name, pattern in _SCRIPTS.items() if not pattern.search(asked) or name == "Latin"}
+    found = {
+        name: pattern.search(text) for name, pattern in _SCRIPTS.items() if not pattern.search(asked) or name == "Latin"
+    }
     strange = [match for match in found.values() if match]
     if len(strange) < 3:
         return None
@@ -64,19 +68,31 @@ def _no_words(text: str) -> Score | None:
     found = [match for match in _LETTERS.finditer(text)]
     odd = [m for m in found if len(m[0]) > 30 or _unsayable(m[0])]
     if len(odd) >= 3 and len(odd) > 0.3 * len(found):
-        return Score(NOTHING, f"holds what are no words: {', '.join(repr(m[0][:20]) for m in odd[:4])}", tuple(m.span() for m in odd))
+        return Score(
+            NOTHING,
+            f"holds what are no words: {', '.join(repr(m[0][:20]) for m in odd[:4])}",
+            tuple(m.span() for m in odd),
+        )
     shown = re.sub(r"\s", "", text)
     letters = sum(character.isalnum() for character in shown)
-    if len(shown) >= 12 and letters < 0.4 * len(shown) and not re.search(r"[|+=*/^<>$\\]|[\U0001F300-\U0001FAFF]", shown):
+    if (
+        len(shown) >= 12
+        and letters < 0.4 * len(shown)
+        and not re.search(r"[|+=*/^<>$\\]|[\U0001F300-\U0001FAFF]", shown)
+    ):
         return Score(NOTHING, f"is mostly signs: {short(text, 50)!r}", ((0, len(text)),))
     return None
 
 
 def _unsayable(word: str) -> bool:
-    return len(word) >= 4 and not word.isupper() and (not _VOWELS.search(word) or bool(re.search(r"[bcdfghjklmnpqrstvwxz]{6,}", word, re.IGNORECASE)))
+    return (
+        len(word) >= 4
+        and not word.isupper()
+        and (not _VOWELS.search(word) or bool(re.search(r"[bcdfghjklmnpqrstvwxz]{6,}", word, re.IGNORECASE)))
+    )
 
 
-def _salad(text: str) -> Score | None:
+def _salad(sample: Sample, text: str) -> Score | None:
     """A long sentence of English words with none of the small words that join them, or of small words only."""
     for statement in statements(text):
         said = [word.text for word in words(statement.text)]
@@ -84,21 +100,36 @@ def _salad(text: str) -> Score | None:
             continue
         share = sum(word in STOPWORDS for word in said) / len(said)
         latin = all(re.fullmatch(r"[a-z']+", word) for word in said)
-        if latin and _english(text) and (share < 0.12 or share > 0.9) and len(set(said)) > 3:
-            return Score(SALAD, f"strings words together: {short(statement.text)!r}", ((statement.start, statement.end),))
+        if latin and _english(sample, text) and (share < 0.12 or share > 0.9) and len(set(said)) > 3:
+            return Score(
+                SALAD, f"strings words together: {short(statement.text)!r}", ((statement.start, statement.end),)
+            )
         pairs = sum(a == b for a, b in zip(said, said[1:], strict=False))
         if pairs >= 3 and len(set(said)) > 5:
             return Score(SALAD, f"stammers: {short(statement.text)!r}", ((statement.start, statement.end),))
     return None
 
 
-_ENGLISH = frozenset("the of and to is in that it was for on are with as his they be at this have from or had by but some what there we can out other were all your when use how said each she which their will up about many then them these so her would make like him into time has two more very".split())
+_FOREIGN = frozenset(
+    ["der", "die", "das", "und", "ist", "nicht", "ein", "eine", "ich", "du", "er", "sie", "wir", "den", "dem", "von", "mit", "auf", "le", "la", "les", "et", "est", "un", "une", "je", "il", "elle", "nous", "vous", "dans", "pour", "el", "los", "las", "y", "es", "una", "yo", "en", "que", "por", "con", "no", "se", "del", "di", "che", "il", "per", "non", "sono", "och", "att", "det", "som", "en", "jag", "du", "han", "hon", "vi", "av", "pa", "til", "og", "ikke", "er", "het", "een", "van", "niet", "ik", "wij", "o", "os", "e", "um", "uma", "eu", "nao", "para", "com", "na", "nie", "to", "jest", "w", "z", "i", "ja", "on", "se", "je", "da", "su", "u", "bir", "ve", "bu", "ile", "ne"]
+) - frozenset(["i", "to", "no", "is", "a", "on", "e", "o", "en", "du", "er", "u", "y", "w", "z"])
+"""Small words of other languages: a text that has them is not English without its own."""
 
 
-def _english(text: str) -> bool:
+def _english(sample: Sample, text: str) -> bool:
+    """Whether the words are English: by their endings, by what the sample says, and as no other language's small words are there."""
     said = [word.text for word in words(text)]
-    ending = sum(bool(re.search(r"(?:ing|ed|ly|tion|ness|ful|ght|th|ck|sh|ee|oo|wh)$|^(?:wh|th|sh)", word)) for word in said)
-    return ending + sum(word in _ENGLISH for word in said) >= 0.15 * len(said)
+    if sum(word in _FOREIGN for word in said) >= 2:
+        return False
+    turns = " ".join(
+        [sample.truth, *(message.content for message in sample.messages), *(t for e in sample.must for t in e.texts)]
+    )
+    told = {word.text for word in words(turns)} | STOPWORDS | set(NUMBERS)
+    known = sum(word in told or bool(_ENDING.search(word)) for word in said)
+    return known >= 0.15 * len(said)
+
+
+_ENDING = re.compile(r"(?:ing|ed|ly|tion|ness|ful|ght|th|ck|sh|ee|oo|ow)$|^(?:wh|th|sh|kn|wr)")
 
 
 def _self_denied(text: str) -> Score | None:

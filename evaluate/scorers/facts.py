@@ -29,13 +29,20 @@ def score(sample: Sample, text: str, finish: str) -> Score:
     missing = [expected for expected in sample.must if not _says(sample, expected, text)]
     value = BEST * ((len(sample.must) - len(missing)) / len(sample.must)) ** 2 if sample.must else BEST
     if not sample.must and sample.reference and (gap := _gap(sample, text)):
-        return Score(CONTRADICTED, gap)
+        return Score(CONTRADICTED, gap, kind="contradicted")
     faults = list(_faults(sample, text))
     told = [f"does not say {' and '.join(map(str, missing))}"] if missing else []
     told += [f"says {short(text[start:end])!r}{why}" for _, why, (start, end) in faults]
     if not told:
         return fine(_praise(sample, text))
-    return Score(min([value, *(most for most, _, _ in faults)]), "; ".join(told), tuple(span for _, _, span in faults))
+    least = min([value, *(most for most, _, _ in faults)])
+    return Score(least, "; ".join(told), tuple(span for _, _, span in faults), _kind(faults))
+
+
+def _kind(faults: list[Fault]) -> str:
+    if not faults:
+        return "missing"
+    return "contradicted" if any(most == CONTRADICTED for most, _, _ in faults) else "invented"
 
 
 def _praise(sample: Sample, text: str) -> str:
@@ -69,6 +76,8 @@ def _faults(sample: Sample, text: str) -> Iterator[Fault]:
             yield CONTRADICTED, f", which must not be said ({expected})", span
     yield from _relations(sample, text)
     for claim, why in clashes(sample.reference, text):
+        if any(confirmed(said_so, known(sample)) for said_so in relations(claim.text, _speakers(sample))):
+            continue  # the names stand in another order, the relation is the same
         yield CONTRADICTED, f" {why}", (claim.start, claim.end)
     yield from _other_relation(sample, text)
 
@@ -91,7 +100,11 @@ def known(sample: Sample) -> list[Relation]:
     speakers = _speakers(sample)
     asked = Speakers(USER, ME, speakers.me)
     phrases = "\n".join(phrase for expected in sample.must for phrase in expected.texts)
-    return [*relations(f"{sample.reference}\n{phrases}", speakers), *relations(sample.system, Speakers(USER, ME, speakers.me)), *relations(sample.question, asked)]
+    return [
+        *relations(f"{sample.reference}\n{phrases}", speakers),
+        *relations(sample.system, Speakers(USER, ME, speakers.me)),
+        *relations(sample.question, asked),
+    ]
 
 
 def _told(sample: Sample) -> str:
@@ -125,7 +138,9 @@ def _other_relation(sample: Sample, text: str) -> Iterator[Fault]:
     phrases = " ".join(phrase for expected in sample.must for phrase in expected.texts)
     wanted = {NOUNS[w.text] for w in words(f"{sample.reference} {phrases}") if w.text in NOUNS}
     asked = wanted | {NOUNS[w.text] for w in words(sample.question) if w.text in NOUNS}
-    here = [(NOUNS[w.text], (w.start, w.end)) for w in words(text) if w.text in NOUNS and not denied(text, (w.start, w.end))]
+    here = [
+        (NOUNS[w.text], (w.start, w.end)) for w in words(text) if w.text in NOUNS and not denied(text, (w.start, w.end))
+    ]
     if not wanted or relations(text, _speakers(sample)) or any(agree(a, b) for a, _ in here for b in wanted):
         return
     for noun, span in here:
@@ -143,7 +158,11 @@ def _gap(sample: Sample, text: str) -> str:
         return ""
     asked = content(sample.question)
     wanted = {n for s in statements(sample.reference) for n in _proper(s)} - asked
-    if wanted and not any(re.search(rf"\b{re.escape(name)}\b", fold(text)) for name in wanted) and not right & said_numbers:
+    if (
+        wanted
+        and not any(re.search(rf"\b{re.escape(name)}\b", fold(text)) for name in wanted)
+        and not right & said_numbers
+    ):
         return f"names none of {', '.join(sorted(name.title() for name in wanted))}, which the reference names"
     key = content(sample.reference) - asked
     if key and not key & content(text) and not right & said_numbers:

@@ -15,7 +15,9 @@ from doctor.evaluate.model import Sample, Score, fine, unscored
 from doctor.evaluate.words import fold, sentences, short, words
 
 CAUGHT, RETURNS = 0.0, 2.0
-_ASKED = re.compile(r"\b(?:repeat|times|over and over|chorus|refrain|song|poem|lyrics|chant|verse|lullaby|shanty|mantra|count)\b")
+_ASKED = re.compile(
+    r"\b(?:repeat|times|over and over|chorus|refrain|song|poem|lyrics|chant|verse|lullaby|shanty|mantra|count)\b"
+)
 _CHARACTERS = re.compile(r"([^\s.\-_=*#~])\1{14,}|(\S{2,6}?)\2{8,}|[.!?]{25,}")
 
 
@@ -58,7 +60,11 @@ def _sentences(text: str) -> Score | None:
         size = said.count(" ") + 1
         again = (len(spans) - 1) * size
         often = len(spans) >= 3 and size >= 4
-        if size >= 4 and (often or (len(spans) == 2 and (size >= 7 or again >= 0.3 * total))) and not _verse(text, spans):
+        if (
+            size >= 4
+            and (often or (len(spans) == 2 and (size >= 7 or again >= 0.3 * total)))
+            and not _verse(text, spans)
+        ):
             quote = short(text[slice(*spans[0])], 60)
             return Score(RETURNS, f"says {quote!r} {len(spans)} times", tuple(spans))
     return None

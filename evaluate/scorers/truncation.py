@@ -19,18 +19,19 @@ LONG = 8
 """Words from which on a sentence without its full stop is taken for unfinished."""
 
 _OPEN_WORDS = frozenset(
-    "the a an of to and or but nor with without from into onto in at by for as than because that which who whose where when while "
-    "although though unless until if is are was were am be been being have has had my your his her their our its this these "
-    "very such so not i we they he she you will would can could should may might must do does did about between under upon "
-    "during through towards toward whether since before after every each some any both either neither".split()
+    ["the", "a", "an", "of", "to", "and", "or", "but", "nor", "with", "without", "from", "into", "onto", "in", "at", "by", "for", "as", "than", "because", "that", "which", "who", "whose", "where", "when", "while", "although", "though", "unless", "until", "if", "is", "are", "was", "were", "am", "be", "been", "being", "have", "has", "had", "my", "your", "his", "her", "their", "our", "its", "this", "these", "very", "such", "so", "not", "i", "we", "they", "he", "she", "you", "will", "would", "can", "could", "should", "may", "might", "must", "do", "does", "did", "about", "between", "under", "upon", "during", "through", "towards", "toward", "whether", "since", "before", "after", "every", "each", "some", "any", "both", "either", "neither"]
 )
-_MAY_END = frozenset("that this is are was were am be been have has had will would can could should may might must do does did so not i we they he she you in at by for with to from of about through before after since if when where both either neither each some any than under without her his".split())
+_MAY_END = frozenset(
+    ["that", "this", "is", "are", "was", "were", "am", "be", "been", "have", "has", "had", "will", "would", "can", "could", "should", "may", "might", "must", "do", "does", "did", "so", "not", "i", "we", "they", "he", "she", "you", "in", "at", "by", "for", "with", "to", "from", "of", "about", "through", "before", "after", "since", "if", "when", "where", "both", "either", "neither", "each", "some", "any", "than", "under", "without", "her", "his"]
+)
 _MAY_CLOSE = re.compile(
     r"^\W*(?:[\w']+\W+){0,3}[\w']+$|\b(?:who|what|where|how|which|why|whether|than|as|so|yes|no|nor|neither|like|all)\b[^.!?]*$"
     r"|\b(?:whom|one|something|someone|somebody|anything|nothing|place|way|thing)\b[^.!?]*$"
 )
 """Sentences that may end in such a word: `Yes, I am`, `the one I live with`."""
-_DONE = re.compile(r"(?:[.!?…。！？]|\.\.\.)[\"'”’»)\]*_~`]*$|```$|[:;=]-?[)D(P]$|[\U0001F300-\U0001FAFF\u2600-\u27BF\uFE0F♥]$|https?://\S+$")
+_DONE = re.compile(
+    r"(?:[.!?…。！？]|\.\.\.)[\"'”’»)\]*_~`]*$|```$|[:;=]-?[)D(P]$|[\U0001F300-\U0001FAFF\u2600-\u27BF\uFE0F♥]$|https?://\S+$"
+)
 _ITEM = re.compile(r"^\s*(?:[-*•·]|\d+[.)]|[a-z][.)])\s+\S")
 
 
@@ -41,16 +42,18 @@ def score(sample: Sample, text: str, finish: str) -> Score:
     answer = own(sample, text).rstrip()
     if finish == "length" and (len(answer) < len(text.rstrip()) or ends_in_loop(text)):
         how = "writes the next turn" if len(answer) < len(text.rstrip()) else "goes round in circles"
-        return Score(ENDLESS, f"never stops: it {how} until the limit of tokens", _tail(text))
+        return Score(ENDLESS, f"never stops: it {how} until the limit of tokens", _tail(text), "endless")
     if len(answer) == len(text.rstrip()) and finish != "length" and ends_in_loop(answer):
         return fine("goes round in circles: see repetition")
     why = unfinished(sample, answer, finish)
     if finish == "length":
-        cut = f"cut by the limit of tokens: {why}" if why else f"ended by the limit of tokens just behind {_end(answer)}"
-        return Score(CUT if why else REACHED, cut, _tail(answer))
+        cut = (
+            f"cut by the limit of tokens: {why}" if why else f"ended by the limit of tokens just behind {_end(answer)}"
+        )
+        return Score(CUT if why else REACHED, cut, _tail(answer), "cut")
     if why:
         by = "the model stopped within a sentence" if finish == "stop" else "unfinished"
-        return Score(STOPPED, f"{by}: {why}", _tail(answer))
+        return Score(STOPPED, f"{by}: {why}", _tail(answer), "stopped")
     return fine(f"ends with {_end(answer)}")
 
 
@@ -72,7 +75,7 @@ def unfinished(sample: Sample, text: str, finish: str) -> str:
         return f"the list item {last!r} is empty"
     if _DONE.search(text):
         return ""
-    if text[-1] in ",;:-–—([{\"“«&/" and not re.search(r"\w[\"”]$", text):
+    if text[-1] in ',;:-–—([{"“«&/' and not re.search(r"\w[\"”]$", text):
         return f"it ends with {_end(text)}"
     final = [word for word in words(text[text.rfind("\n") + 1 :])]
     if not final:
@@ -83,8 +86,15 @@ def unfinished(sample: Sample, text: str, finish: str) -> str:
 def _word_left(sample: Sample, text: str, last: str) -> str:
     if last in _OPEN_WORDS and not (last in _MAY_END and _MAY_CLOSE.search(fold(text))):
         return f"it ends with the word {last!r}"
-    known = {w.text for part in (sample.truth, sample.question, text[: -len(last)], *(t for e in sample.must for t in e.texts)) for w in words(part)}
-    whole = next((word for word in sorted(known) if word.startswith(last) and last not in known and len(word) - len(last) < 8), None)
+    known = {
+        w.text
+        for part in (sample.truth, sample.question, text[: -len(last)], *(t for e in sample.must for t in e.texts))
+        for w in words(part)
+    }
+    whole = next(
+        (word for word in sorted(known) if word.startswith(last) and last not in known and len(word) - len(last) < 8),
+        None,
+    )
     if whole and len(last) >= 2 and whole.removesuffix("'s") != last and whole not in (f"{last}s", f"{last}es"):
         return f"it ends with {last!r}, the beginning of {whole!r}"
     return ""

@@ -7,9 +7,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from labelled import PARTS, labelled, verdict  # noqa: E402
-
 from doctor.evaluate.scorers import DEFAULT  # noqa: E402
+from labelled import PARTS, labelled, verdict  # noqa: E402
 
 WANTED = 0.95
 
