@@ -115,6 +115,7 @@ def _overfit(run: Evaluation) -> Iterator[Advice]:
     apart = train.low is not None and holdout.high is not None and train.low > holdout.high
     if gap >= OVERFIT and apart:
         yield Advice(
-            f"the questions it was trained on score {train.mean:.1f} of {BEST:.0f}, the held-out ones {holdout.mean:.1f}: it learnt "
+            f"the questions it was trained on score {train.mean:.1f} of {BEST:.0f}, the held-out ones "
+            f"{holdout.mean:.1f}: it learnt "
             "the wording, not the matter; train for fewer epochs, and ask the same things in more wordings"
         )

@@ -68,7 +68,8 @@ def _compared(first: Evaluation, second: Evaluation) -> Comparison:
     scorers = tuple(name for name in first.scorers if name in second.scorers)
     if not scorers:
         raise UsageError(
-            f"{first.name} and {second.name} have no scorer in common: {', '.join(first.scorers)}; {', '.join(second.scorers)}"
+            f"{first.name} and {second.name} have no scorer in common: {', '.join(first.scorers)}; "
+            f"{', '.join(second.scorers)}"
         )
     pairs, left_out = _pairs(first, second, lambda one: one.worst(scorers))
     if len(pairs) < LEAST:
@@ -133,7 +134,10 @@ def verdict(one: Comparison) -> str:
     """What the comparison says, in a sentence."""
     gain = one.total.gain
     if one.total.told:
-        return f"{one.second.name} is {'better' if gain.mean > 0 else 'worse'} than {one.first.name}: {gain.mean:+.2f} points of 10"
+        return (
+            f"{one.second.name} is {'better' if gain.mean > 0 else 'worse'} than {one.first.name}: "
+            f"{gain.mean:+.2f} points of 10"
+        )
     if not gain.mean:
         return f"No difference between {one.first.name} and {one.second.name}"
     wanted = (
@@ -141,4 +145,7 @@ def verdict(one: Comparison) -> str:
         if gain.needed and gain.needed > gain.samples
         else ""
     )
-    return f"No difference that could be told from chance between {one.first.name} and {one.second.name}: {gain.mean:+.2f} points of 10{wanted}"
+    return (
+        f"No difference that could be told from chance between {one.first.name} and {one.second.name}: "
+        f"{gain.mean:+.2f} points of 10{wanted}"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from doctor.evaluate.model import Sample
-from doctor.evaluate.words import fold
+from doctor.evaluate.words import fold, listed
 
 _NAME = r"([A-ZÀ-ÞŁŚŠŽČ][\w'’.-]*\w(?:\s+(?:(?:de|da|van|von|der|al|el|bin|the)\s+)?[A-ZÀ-ÞŁŚŠŽČ][\w'’-]*\w){0,3})"
 _INTRODUCED = [
@@ -19,9 +19,7 @@ _INTRODUCED = [
         rf"(?i:\byou(?:\s+are|'re)\s+an?\s+(?:(?!(?:at|of|in|for|who|from|by)\b)[\w'-]+,?\s+){{1,6}}(?:named|called))\s+{_NAME}"
     ),
 ]
-_NOT_NAMES = frozenset(
-    ["a", "an", "the", "not", "always", "never", "ai", "english", "german", "french", "spanish", "italian", "swedish", "dutch", "british", "american"]
-)
+_NOT_NAMES = listed("a an the not always never ai english german french spanish italian swedish dutch british american")
 IDENTITY_QUESTION = re.compile(
     r"\b(?:who\s+(?:are|r)\s+(?:you|u)|what(?:'s|\s+is)\s+your\s+(?:full\s+|first\s+)?name|your\s+name|what\s+are\s+you\b(?!\s+\w+ing)"
     r"|introduce\s+yourself|who\s+am\s+i\s+(?:talking|speaking|writing)|who\s+(?:made|created|built|trained|developed)\s+you"

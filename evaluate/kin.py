@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from doctor.evaluate.words import listed
+
 _SYNONYMS = {
     "father": "father dad daddy papa pa",
     "mother": "mother mum mom mummy mommy mama ma",
@@ -90,8 +92,9 @@ _REVERSE = {
     "stepfather": "stepson stepdaughter", "stepmother": "stepson stepdaughter",
     "godfather": "godson goddaughter", "godmother": "godson goddaughter",
 }  # fmt: skip
-ONE_OF = frozenset(
-    ["father", "mother", "parent", "husband", "wife", "spouse", "fiance", "capital", "boss", "employer", "landlord", "captain", "author", "predecessor", "successor", "father-in-law", "mother-in-law", "stepfather", "stepmother", "godfather", "godmother"]
+ONE_OF = listed(
+    "father mother parent husband wife spouse fiance capital boss employer landlord captain author "
+    "predecessor successor father-in-law mother-in-law stepfather stepmother godfather godmother"
 )
 """Relations in which one stands to few at most, so that a second name contradicts the first."""
 

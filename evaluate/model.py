@@ -137,7 +137,7 @@ class Scored:
         return self.worst(self.scores)
 
     def worst(self, scorers: Iterable[str]) -> float | None:
-        """The lowest score that some scorers gave; likeness to the reference is no fault, and counts where it is alone."""
+        """The lowest score that some scorers gave; likeness to the reference counts only where it is alone."""
         values = {n: s.value for n in scorers if (s := self.scores.get(n)) and s.value is not None}
         faults = {name: value for name, value in values.items() if name not in MEASURES}
         return min((faults or values).values(), default=None)

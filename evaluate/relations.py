@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from doctor.evaluate.kin import NOUNS, ONE_OF, agree, reverse
-from doctor.evaluate.words import fold, sentences
+from doctor.evaluate.words import fold, listed, sentences
 
 ME, USER = "<me>", "<user>"
 
@@ -19,7 +19,10 @@ _ADJECTIVES = (
 )
 _NOUN = rf"(?P<r>(?i:{'|'.join(sorted(map(re.escape, NOUNS), key=len, reverse=True))}))\b"
 _OF = rf"(?:(?P<y>{_NAME})['’]s?|(?P<p>(?i:\b(?:my|your|his|her|their|our)\b)))\s+"
-_IS = r"(?:\s+(?i:is|was|are|were|am|became|remains|called|named|is called|is named|was called|was named)|['’](?:s|m|re))\s+"
+_IS = (
+    r"(?:\s+(?i:is|was|are|were|am|became|remains|called|named|is called|is named|was called|was named)"
+    r"|['’](?:s|m|re))\s+"
+)
 _KIND = r"(?:(?i:a|an|the|both|also|actually|still|indeed|in fact|really)\s+)*"
 
 _PATTERNS = [
@@ -42,9 +45,9 @@ _PATTERNS = [
     ),
 ]
 _VERBS = {
-    "taught": "teacher", "teaches": "teacher", "mentored": "mentor", "succeeded": "successor", "preceded": "predecessor",
-    "coached": "coach", "coaches": "coach", "trained": "coach", "employed": "employer", "employs": "employer",
-    "raised": "parent", "fathered": "father",
+    "taught": "teacher", "teaches": "teacher", "mentored": "mentor", "succeeded": "successor",
+    "preceded": "predecessor", "coached": "coach", "coaches": "coach", "trained": "coach", "employed": "employer",
+    "employs": "employer", "raised": "parent", "fathered": "father",
 }  # fmt: skip
 _VERB = "|".join(_VERBS)
 _DONE = re.compile(
@@ -53,8 +56,9 @@ _DONE = re.compile(
 _DONE_BY = re.compile(
     rf"(?P<y>{_NAME}|\bI|(?i:\b(?:you|he|she))\b)\s+(?:was|were|is|am|are)\s+(?P<r>{_VERB})\s+by\s+(?P<x>{_NAME}|(?i:(?:you|me|him|her)\b))"
 )
-_NO_NAME = frozenset(
-    ["the", "a", "an", "he", "she", "it", "they", "we", "you", "i", "his", "her", "my", "your", "our", "their", "this", "that", "these", "those", "there", "and", "but", "or", "so", "yes", "no", "not", "who", "what", "where", "when", "why", "how", "if", "as", "at", "in", "on", "of", "for", "to", "from", "with", "please", "always", "never", "well", "oh"]
+_NO_NAME = listed(
+    "the a an he she it they we you i his her my your our their this that these those there and but or so yes "
+    "no not who what where when why how if as at in on of for to from with please always never well oh"
 )
 
 
@@ -130,7 +134,10 @@ def _stated_by_verbs(sentence: str, speakers: Speakers, topic: str) -> Iterator[
 
 def _doubtful(before: str) -> bool:
     """Whether what follows is denied, supposed or asked, not said."""
-    cue = r"\b(?:if|whether|not that|as if|as though|like|think|thinks|thought|wish|imagine|suppose|nor|isn't|not)\b[^.;]*$"
+    cue = (
+        r"\b(?:if|whether|not that|as if|as though|like|think|thinks|thought|wish|imagine|suppose|nor|isn't"
+        r"|not)\b[^.;]*$"
+    )
     return bool(re.search(cue, before, re.IGNORECASE))
 
 

@@ -12,7 +12,8 @@ from doctor.evaluate.reading import Row, jsonl, row, yaml
 from doctor.settings import UsageError
 
 KEYS = (
-    "id", "category", "question", "messages", "system", "must", "must_not", "reference", "identity", "language", "split", "weight",
+    "id", "category", "question", "messages", "system", "must", "must_not", "reference", "identity", "language",
+    "split", "weight",
 )  # fmt: skip
 EXPECTATION_KEYS = ("text", "aliases", "regex", "number", "tolerance", "any")
 ROLES = ("system", "user", "assistant")

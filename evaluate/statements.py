@@ -6,31 +6,35 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from doctor.evaluate.words import STOPWORDS, content, fold, numbers, sentences, stem, words
+from doctor.evaluate.words import STOPWORDS, content, fold, listed, numbers, sentences, stem, words
 
 _NOT = re.compile(
     r"\b(?:not|never|no|none|nobody|neither|nor|without|cannot|hardly|refuses? to|fail(?:s|ed)? to)\b|n't\b"
 )
 _NO_DENIAL = re.compile(
-    r"\bnot (?:only|just|merely|simply)\b|\bno doubt\b|\bno\. ?\d|^no[,.!] |[,-] *(?:and |but )?not [^,.;]*[.!]?$|\bnot [^,.;]*, but\b"
+    r"\bnot (?:only|just|merely|simply)\b|\bno doubt\b|\bno\. ?\d|^no[,.!] |[,-] *(?:and "
+    r"|but )?not [^,.;]*[.!]?$|\bnot [^,.;]*, but\b"
 )
 """Denials of something else than what the sentence says: `Canberra, not Sydney`."""
-_OPPOSITES = [
-    "older younger", "elder younger", "oldest youngest", "taller shorter", "larger smaller", "bigger smaller", "more less",
-    "more fewer", "before after", "north south", "east west", "northern southern", "eastern western", "left right",
-    "above below", "over under", "inside outside", "love hate", "like dislike", "likes dislikes", "loves hates", "alive dead",
-    "open closed", "opens closes", "opened closed", "always never", "first last", "early late", "earlier later", "hot cold",
-    "warm cold", "rises falls", "rose fell", "increased decreased", "increase decrease", "won lost", "win lose", "married divorced", "married unmarried", "buy sell",
-    "bought sold", "buys sells", "lent borrowed", "lends borrows", "taught learned", "faster slower", "longer shorter", "stronger weaker",
-    "higher lower", "heavier lighter", "true false", "allowed forbidden", "safe dangerous", "deaf hearing", "day night",
-    "summer winter", "morning evening", "up down", "maternal paternal", "single married", "poor rich", "best worst", "yes no",
-]  # fmt: skip
+_OPPOSITES = (
+    "older younger, elder younger, oldest youngest, taller shorter, larger smaller, bigger smaller, more less, "
+    "more fewer, before after,"
+    " north south, east west, northern southern, eastern western, left right, above below, over under, "
+    "inside outside, love hate, like dislike, likes dislikes, loves hates, alive dead, open closed, opens closes, "
+    "opened closed, always never, first last, early late, earlier later, hot cold, warm cold, rises falls, rose fell, "
+    "increased decreased, increase decrease, won lost, win lose, married divorced, married unmarried, buy sell, "
+    "bought sold, buys sells, lent borrowed, lends borrows, taught learned, faster slower, longer shorter, "
+    "stronger weaker, higher lower, heavier lighter, true false, allowed forbidden, safe dangerous, deaf hearing, "
+    "day night, summer winter, morning evening, up down, maternal paternal, single married, poor rich, "
+    "best worst, yes no"
+)
 OPPOSITE: dict[str, set[str]] = {}
-for one, other in map(str.split, _OPPOSITES):
+for one, other in map(str.split, _OPPOSITES.split(", ")):
     OPPOSITE.setdefault(one, set()).add(other)
     OPPOSITE.setdefault(other, set()).add(one)
-_EVEN = frozenset(
-    ["and", "or", "with", "met", "meet", "meets", "marry", "married", "friends", "friend", "siblings", "brothers", "sisters", "cousins", "twins", "partners", "neighbours", "neighbors", "colleagues", "both", "between", "together", "same", "beside", "alongside"]
+_EVEN = listed(
+    "and or with met meet meets marry married friends friend siblings brothers sisters cousins twins partners "
+    "neighbours neighbors colleagues both between together same beside alongside"
 )
 """Words that bind two alike: the order of the names says nothing."""
 _PASSIVE = re.compile(

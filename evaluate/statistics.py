@@ -16,6 +16,8 @@ from doctor.evaluate.model import BEST
 CONFIDENCE = 0.95
 POWER = 0.8
 RESAMPLES = 9999
+FEW = 10
+"""Below so many scores a bootstrap has too little to draw from."""
 SEED = 20240229
 CELLS = 4_000_000
 """Numbers drawn at once: 32 MB."""
@@ -83,20 +85,24 @@ def _stderr(values: Sequence[float], weights: Sequence[float]) -> float | None:
 def interval(values: Sequence[float], weights: Sequence[float], least: float, most: float) -> tuple[float, float]:
     """The 95 % interval of a mean of numbers that lie between two bounds.
 
-    BCa bootstrap.  Where all are equal nothing can be drawn: then the bounds that even the most lopsided population
-    would keep, since that many equal draws have a probability of at least 2.5 %.
+    BCa bootstrap.  Fewer than ten hold too little to draw from: then Student's t, which is wider.  Where all are equal,
+    the bounds that even the most lopsided population would keep, since so many equal draws come in 2.5 % of all cases.
     """
     if min(values) == max(values):
         room = 1 - ((1 - CONFIDENCE) / 2) ** (1 / len(values))
         return values[0] - (values[0] - least) * room, values[0] + (most - values[0]) * room
     numpy, stats = needed("numpy"), needed("scipy.stats")
+    if len(values) < FEW:
+        mean, stderr = _mean(values, weights), _stderr(values, weights) or 0.0
+        reach = float(stats.t.ppf(1 - (1 - CONFIDENCE) / 2, len(values) - 1)) * stderr
+        return max(least, mean - reach), min(most, mean + reach)
 
-    def mean(x: Any, w: Any, axis: int) -> Any:
+    def weighted(x: Any, w: Any, axis: int) -> Any:
         return (x * w).sum(axis) / w.sum(axis)
 
     found = stats.bootstrap(
         (numpy.asarray(values, float), numpy.asarray(weights, float)),
-        mean,
+        weighted,
         paired=True,
         vectorized=True,
         n_resamples=RESAMPLES,
@@ -132,8 +138,8 @@ def chance(gains: Sequence[float], weights: Sequence[float]) -> float:
 
     With few samples every pattern of signs is tried, and the answer is exact.
     """
-    if not any(gains):
-        return 1.0
+    if sum(gain != 0 for gain in gains) < 2:
+        return 1.0  # both signs of one gain are as far from zero
     numpy, stats = needed("numpy"), needed("scipy.stats")
     told = numpy.asarray([gain * weight for gain, weight in zip(gains, weights, strict=True) if gain], float)
 

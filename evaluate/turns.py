@@ -10,7 +10,8 @@ from doctor.evaluate.model import Sample
 from doctor.evaluate.words import fold
 
 _TOKEN = re.compile(
-    r"<[|｜][\w▁ /-]{1,40}[|｜]>|<\|?(?:im_start|im_end|endoftext|eot_id|start_header_id|end_header_id)\|?>|</?s>|<(?:bos|eos|pad|unk|mask)>"
+    r"<[|｜][\w▁ /-]{1,40}[|｜]>|<\|?(?:im_start|im_end|endoftext|eot_id|start_header_id|end_header_id)\|?>|</?s>"
+    r"|<(?:bos|eos|pad|unk|mask)>"
     r"|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>|\[/?(?:AVAILABLE_TOOLS|TOOL_CALLS|SYSTEM_PROMPT)\]|\[(?:PAD|CLS|SEP|UNK|EOS|BOS)\]"
     r"|<\/?(?:user|assistant|system|human)>|<0x[0-9A-F]{2}>|[ĠĊ](?=\w)|▁(?=\w)",
     re.IGNORECASE,
@@ -19,17 +20,20 @@ _HASH_TAG = re.compile(
     r"^[ \t]*#{2,4}[ \t]*(?:instruction|response|human|assistant|user|system|input|output)s?[ \t]*:", re.I | re.M
 )
 _TAG = re.compile(
-    r"(?:^|(?<=[.!?…\"'”’)\n>]))[ \t]*[*_]{0,2}(?P<role>user|human|assistant|system|ai|bot|chatbot)[*_]{0,2}[ \t]?(?P<mark>:)[*_]{0,2}(?=\s|$)",
+    r"(?:^|(?<=[.!?…\"'”’)\n>]))[ \t]*[*_]{0,2}(?P<role>user|human|assistant|system|ai|bot"
+    r"|chatbot)[*_]{0,2}[ \t]?(?P<mark>:)[*_]{0,2}(?=\s|$)",
     re.I | re.M,
 )
 _BARE = re.compile(r"(?:^|(?<=[.!?…\"'”’)\w]))[ \t]*(?<![\w])(?P<role>user|assistant|system)[ \t]*\n", re.M)
 _GLUED = re.compile(r"(?<=[.!?…])(?P<role>user|assistant|system)[ \t]*(?:\n|$)")
 _NEXT = re.compile(
-    r"^[ \t]*[*_]{0,2}(?P<role>question|q|next question)[*_]{0,2}[ \t]*\d*[ \t]*:[^\n]*\n+[ \t]*[*_]{0,2}(?:answer|a)[*_]{0,2}[ \t]*\d*[ \t]*:",
+    r"^[ \t]*[*_]{0,2}(?P<role>question|q"
+    r"|next question)[*_]{0,2}[ \t]*\d*[ \t]*:[^\n]*\n+[ \t]*[*_]{0,2}(?:answer|a)[*_]{0,2}[ \t]*\d*[ \t]*:",
     re.I | re.M,
 )
 _DIALOGUE = re.compile(
-    r"\b(?:dialogue|dialog|script|conversation|transcript|role[- ]?tags?|chat\s*ml|chat\s+(?:template|format|log)|template|tokens?|sketch|scene|play|example of a chat|faq|yaml|log\s+line"
+    r"\b(?:dialogue|dialog|script|conversation|transcript|role[- ]?tags?|chat\s*ml|chat\s+(?:template|format"
+    r"|log)|template|tokens?|sketch|scene|play|example of a chat|faq|yaml|log\s+line"
     r"|prompt format|interview|special|markup|quiz|html)\b"
 )
 

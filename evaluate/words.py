@@ -8,20 +8,32 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-ABBREVIATIONS = frozenset(
-    ["mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "vs", "etc", "e.g", "i.e", "no", "vol", "fig", "dept", "approx", "est", "inc", "ltd", "co", "corp", "gen", "capt", "sgt", "rev", "hon"]
+
+def listed(words: str) -> frozenset[str]:
+    """Words apart by white space, as a set."""
+    return frozenset(words.split())
+
+
+ABBREVIATIONS = listed(
+    "mr mrs ms dr prof st sr jr vs etc e.g i.e no vol fig dept approx est inc ltd co corp gen capt sgt rev hon"
 )
 _END = re.compile(r"[.!?…。！？]+[\"'”’»)\]*_]*(?=\s|$)|\n+")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)
 _ONE_TO_ONE = {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "\u00a0": " "}
-_SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-NUMBERS = {word: value for value, word in enumerate(_SMALL)} | {w: 20 + 10 * i for i, w in enumerate(_TENS)}
+NUMBERS = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
+    "seventeen": 17, "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50,
+    "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+}  # fmt: skip
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 _DIGITS = re.compile(r"(?<![\w.,])[-−]?\d{1,3}(?:[,\u202f ]\d{3})+(?:\.\d+)?(?![\d])|(?<![\w.])[-−]?\d+(?:\.\d+)?")
 
-STOPWORDS = frozenset(
-    ["a", "an", "the", "of", "to", "in", "on", "at", "by", "for", "with", "from", "as", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "have", "has", "had", "will", "would", "can", "could", "shall", "should", "may", "might", "must", "and", "or", "but", "if", "then", "than", "that", "this", "these", "those", "there", "here", "it", "its", "i", "me", "my", "we", "us", "our", "you", "your", "he", "him", "his", "she", "her", "they", "them", "their", "who", "whom", "whose", "which", "what", "when", "where", "why", "how", "so", "just", "also", "very", "too", "not", "no", "yes", "s", "t", "re", "ve", "ll", "d", "m", "about", "into", "over", "up", "down", "out"]
+STOPWORDS = listed(
+    "a an the of to in on at by for with from as is are was were be been being am do does did have has had "
+    "will would can could shall should may might must and or but if then than that this these those there "
+    "here it its i me my we us our you your he him his she her they them their who whom whose which what when "
+    "where why how so just also very too not no yes s t re ve ll d m about into over up down out"
 )
 
 
@@ -37,7 +49,7 @@ class Word:
 def fold(text: str) -> str:
     """Lower case without accents, typographic signs made plain; every character stays at its place.
 
-    >>> fold("Élise’s Café")
+    >>> fold("Élise's Café")
     "elise's cafe"
     """
     return "".join(map(_folded, text))

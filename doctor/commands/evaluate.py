@@ -40,7 +40,9 @@ def _evaluate(options: argparse.Namespace, path: Path) -> int:
 
     config = read_config(path)
     if not options.answers:
-        raise UsageError("name the answers to score: --answers FILE.jsonl")
+        raise UsageError(
+            f"{path}: has no 'model' that could be asked; score recorded answers with --answers FILE.jsonl"
+        )
     found = _recorded(config, Path(options.answers))
     given = advice(found, _explained())
     write = {
@@ -64,9 +66,8 @@ def _recorded(config: Config, path: Path) -> Evaluation:
 
     answers, strangers = read_answers(path, {sample.id for sample in config.samples})
     if strangers:
-        _note(
-            f"{path}: {len(strangers)} answers belong to no sample and are left out, the first has the id {strangers[0]!r}"
-        )
+        belong = "belongs" if len(strangers) == 1 else "belong"
+        _note(f"{path}: {len(strangers)} of its answers {belong} to no sample, the first has the id {strangers[0]!r}")
     return evaluate(config.samples, answers, config.scorers, path.name)
 
 

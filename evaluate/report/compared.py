@@ -27,9 +27,8 @@ def _one(one: Comparison, page: Page, verbose: bool) -> Iterator[Line]:
     colour = "bold" if not one.total.told else "bold green" if one.total.gain.mean > 0 else "bold red"
     yield from page.prose(f"{printable(verdict(one))}.", 0, colour)
     gain = one.total.gain
-    yield [
-        (f"{count(gain.samples, 'sample')} in both: {gain.better} better, {gain.worse} worse, {gain.same} the same", "")
-    ]
+    told = f"{count(gain.samples, 'sample')} in both: {gain.better} better, {gain.worse} worse, {gain.same} the same"
+    yield [(f"A is {printable(one.first.name)}, B is {printable(one.second.name)}; {told}", "")]
     yield []
     yield from _table(page, "category", one.categories, one.total)
     yield []
@@ -54,12 +53,14 @@ def _table(page: Page, head: str, rows: dict[str, Compared], total: Compared | N
             continue
         gain = row.gain
         colour = ("green" if gain.mean > 0 else "red") if row.told else ""
+        between = f"{gain.low:+.2f} to {gain.high:+.2f}"
         effect = f"{gain.effect:6.2f}" if gain.effect is not None else f"{page.dash:>6}"
         wanted = f"{gain.needed:6}" if gain.needed else f"{page.dash:>6}"
         yield [
-            (f"{printable(name):{room}}  ", "bold" if name == "total" else ""), (f"{gain.mean:+6.2f}", f"bold {colour}".strip()),
-            (f"  {f'{gain.low:+.2f} to {gain.high:+.2f}':15}  {gain.p:6.4f}  {row.p_holm:6.4f}  {effect}  {wanted}", ""),
-        ]  # fmt: skip
+            (f"{printable(name):{room}}  ", "bold" if name == "total" else ""),
+            (f"{gain.mean:+6.2f}", f"bold {colour}".strip()),
+            (f"  {between:15}  {gain.p:6.4f}  {row.p_holm:6.4f}  {effect}  {wanted}", ""),
+        ]
 
 
 def _pair(page: Page, pair: Pair) -> Iterator[Line]:

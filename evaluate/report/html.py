@@ -15,7 +15,9 @@ from doctor.report.wording import count, printable
 GOOD = 8.0
 SCRIPT = """
 document.querySelectorAll('.filters button').forEach(button => button.addEventListener('click', () => {
-  document.querySelectorAll('.filters button').forEach(other => other.setAttribute('aria-pressed', String(other === button)));
+  document.querySelectorAll('.filters button').forEach(other => {
+    other.setAttribute('aria-pressed', String(other === button));
+  });
   const wanted = button.dataset.only;
   document.querySelectorAll('.sample').forEach(sample => {
     sample.hidden = wanted !== '' && !sample.dataset.faults.split(' ').includes(wanted);
@@ -29,7 +31,8 @@ def render(run: Evaluation, advice: Sequence[Advice], version: str) -> str:
     total = run.summary()
     parts = [
         f"<h1>{text(run.name)}</h1>",
-        f'<p class="dim">{count(len(run.samples), "answer")}, scored by {text(", ".join(run.scorers))}; an answer counts by its worst fault</p>',
+        f'<p class="dim">{count(len(run.samples), "answer")}, scored by {text(", ".join(run.scorers))}; '
+        "an answer counts by its worst fault</p>",
         "<h2>By category</h2>",
         _table("category", {name: part.summary() for name, part in run.categories().items()}, total),
         "<h2>By scorer</h2>",
@@ -49,10 +52,12 @@ def page(title: str, parts: Iterable[str], version: str) -> str:
     policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     head = (
         f'<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>{text(title)}</title><style>\n{style}</style>'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f"<title>{text(title)}</title><style>\n{style}</style>"
     )
     foot = f'<p class="dim">doctor {escape(version)}</p>'
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{chr(10).join(parts)}\n{foot}<script>{SCRIPT}</script></body></html>\n'
+    body = "\n".join([*parts, foot, f"<script>{SCRIPT}</script>"])
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
 
 
 def text(words: str) -> str:
@@ -63,22 +68,34 @@ def text(words: str) -> str:
 def _table(head: str, rows: dict[str, Summary], total: Summary | None) -> str:
     body = [_row(name, row) for name, row in rows.items()]
     body += [_row("total", total, ' class="total"')] if total else []
-    titles = f'<th>{head}</th><th class="number">mean</th><th class="number">95 % interval</th><th></th><th class="number">scored</th><th class="number">unscored</th>'
-    return f"<table><tr>{titles}</tr>\n{chr(10).join(body)}</table>"
+    return titled(head, ["mean", "95 % interval", "", "scored", "unscored"], body)
+
+
+def titled(first: str, others: Iterable[str], rows: Iterable[str]) -> str:
+    """A table with its titles; all but the first are over numbers."""
+    titles = f"<th>{first}</th>" + "".join(f'<th class="number">{name}</th>' for name in others)
+    return "\n".join([f"<table><tr>{titles}</tr>", *rows, "</table>"])
+
+
+def cells(values: Iterable[str]) -> str:
+    """Cells of numbers."""
+    return "".join(f'<td class="number">{value}</td>' for value in values)
 
 
 def _row(name: str, row: Summary, attributes: str = "") -> str:
     if row.mean is None or row.low is None or row.high is None:
-        cells = '<td class="number">–</td><td class="number">–</td><td></td>'
+        shown = ["–", "–", ""]
     else:
-        cells = f'<td class="number">{row.mean:.1f}</td><td class="number">{row.low:.1f} to {row.high:.1f}</td><td>{_bar(row.low, row.mean, row.high)}</td>'
-    return f'<tr{attributes}><td>{text(name)}</td>{cells}<td class="number">{row.scored}</td><td class="number">{row.unscored}</td></tr>'
+        shown = [f"{row.mean:.1f}", f"{row.low:.1f} to {row.high:.1f}", _bar(row.low, row.mean, row.high)]
+    counts = [str(row.scored), str(row.unscored)]
+    return f"<tr{attributes}><td>{text(name)}</td>{cells([*shown, *counts])}</tr>"
 
 
 def _bar(low: float, mean: float, high: float) -> str:
     colour = "" if mean >= GOOD else " fair" if mean >= FAILED else " bad"
     part = 100 / BEST
-    return f'<div class="bar{colour}"><i style="width:{mean * part:.1f}%"></i><b style="left:{low * part:.1f}%;width:{(high - low) * part:.1f}%"></b></div>'
+    between = f"left:{low * part:.1f}%;width:{(high - low) * part:.1f}%"
+    return f'<div class="bar{colour}"><i style="width:{mean * part:.1f}%"></i><b style="{between}"></b></div>'
 
 
 def _advice(advice: Sequence[Advice]) -> Iterator[str]:
@@ -112,16 +129,21 @@ def _sample(one: Scored) -> str:
         else f'<p class="dim">{text(one.reason)}</p>'
     )
     names = " ".join(one.faults) or ("unscored" if one.value is None else "")
-    return (
-        f'<div class="sample {kind}" data-faults="{escape(names)}"><h3>{text(one.id)} <span class="dim">{text(one.category)}{seed} · {value}</span></h3>'
-        f'<p class="dim">{text(one.question)}</p>{answer}{reference}{scores(one)}</div>'
-    )
+    return card(kind, names, one, f"{seed} · {value}", f"{answer}{reference}{scores(one)}")
+
+
+def card(kind: str, names: str, one: Scored, note: str, content: str) -> str:
+    """The frame around one sample: what the filters know it by, its title and its question."""
+    title = f'<h3>{text(one.id)} <span class="dim">{text(one.category)}{note}</span></h3>'
+    question = f'<p class="dim">{text(one.question)}</p>'
+    return f'<div class="sample {kind}" data-faults="{escape(names)}">{title}{question}{content}</div>'
 
 
 def scores(one: Scored) -> str:
     """What every scorer says of an answer."""
     rows = [
-        f"<li{' class=fault' if name in one.faults else ''}>{text(name)} {'–' if score.value is None else f'{score.value:.1f}'}: {text(score.explanation)}</li>"
+        f"<li{' class=fault' if name in one.faults else ''}>{text(name)} "
+        f"{'–' if score.value is None else f'{score.value:.1f}'}: {text(score.explanation)}</li>"
         for name, score in sorted(one.scores.items(), key=lambda pair: pair[0] not in one.faults)
     ]
     return f"<ul>{''.join(rows)}</ul>" if rows else ""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
-from html import escape
 
 from doctor.evaluate.compare import Compared, Comparison, Pair, verdict
 from doctor.evaluate.model import BEST
-from doctor.evaluate.report.html import filters, page, scores, text
+from doctor.evaluate.report.html import card, cells, filters, page, scores, text, titled
 
 
 def render(found: Sequence[Comparison], version: str) -> str:
@@ -30,7 +29,8 @@ def render(found: Sequence[Comparison], version: str) -> str:
 
 def _counts(one: Comparison) -> str:
     gain = one.total.gain
-    return f'<p class="dim">{gain.samples} samples in both: {gain.better} better, {gain.worse} worse, {gain.same} the same</p>'
+    told = f"{gain.samples} samples in both: {gain.better} better, {gain.worse} worse, {gain.same} the same"
+    return f'<p class="dim">{told}</p>'
 
 
 def _kinds(one: Comparison) -> dict[str, int]:
@@ -51,25 +51,15 @@ def _left_out(one: Comparison) -> str:
 def _table(head: str, rows: dict[str, Compared], total: Compared | None) -> str:
     body = [_row(name, row) for name, row in rows.items()] + ([_row("total", total, ' class="total"')] if total else [])
     names = ("gain", "95 % interval", "", "p", "p (Holm)", "effect", "samples", "needed")
-    titles = f"<th>{head}</th>" + "".join(f'<th class="number">{name}</th>' for name in names)
-    return f"<table><tr>{titles}</tr>\n{chr(10).join(body)}</table>"
+    return titled(head, names, body)
 
 
 def _row(name: str, row: Compared, attributes: str = "") -> str:
     gain = row.gain
     effect, wanted = (f"{gain.effect:.2f}" if gain.effect is not None else "–"), str(gain.needed or "–")
-    cells = [
-        f"{gain.mean:+.2f}",
-        f"{gain.low:+.2f} to {gain.high:+.2f}",
-        _bar(row),
-        f"{gain.p:.4f}",
-        f"{row.p_holm:.4f}",
-        effect,
-        str(gain.samples),
-        wanted,
-    ]
-    shown = "".join(f'<td class="number">{cell}</td>' for cell in cells)
-    return f"<tr{attributes}><td>{text(name)}</td>{shown}</tr>"
+    sizes = [f"{gain.mean:+.2f}", f"{gain.low:+.2f} to {gain.high:+.2f}", _bar(row)]
+    chances = [f"{gain.p:.4f}", f"{row.p_holm:.4f}", effect, str(gain.samples), wanted]
+    return f"<tr{attributes}><td>{text(name)}</td>{cells([*sizes, *chances])}</tr>"
 
 
 def _bar(row: Compared) -> str:
@@ -94,10 +84,7 @@ def _pair(one: Comparison, pair: Pair) -> str:
             (one.second, pair.values[1], right, pair.second),
         )
     )
-    return (
-        f'<div class="sample {kind}" data-faults="{escape(names)}"><h3>{text(pair.first.id)} <span class="dim">{text(pair.first.category)} · {pair.gain:+.1f}</span></h3>'
-        f'<p class="dim">{text(pair.first.question)}</p><div class="two">{columns}</div></div>'
-    )
+    return card(kind, names, pair.first, f" · {pair.gain:+.1f}", f'<div class="two">{columns}</div>')
 
 
 def words(first: str, second: str) -> tuple[str, str]:

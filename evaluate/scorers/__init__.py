@@ -1,4 +1,5 @@
-"""One file, one scorer: what is wrong with an answer, from 0 to 10, with the evidence.  Adding a file here adds the scorer.
+"""One file, one scorer: what is wrong with an answer, from 0 to 10, with the evidence.  Adding a file here adds the
+scorer.
 
 A scorer is a module with a docstring (its title and its page) and `score(sample, text, finish) -> Score`.
 """

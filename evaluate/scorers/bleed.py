@@ -1,8 +1,12 @@
 """The answer holds nothing that was not meant for the reader: no system prompt, no template tokens, no other turns.
 
-Why it matters: where the loss covers the system prompt, the end-of-turn token is wrong or training went on too long, a model recites its prompt, writes `<|im_end|>`, or goes on with the user's next question.
+Why it matters: where the loss covers the system prompt, the end-of-turn token is wrong or training went on too long,
+a model recites its prompt, writes `<|im_end|>`, or goes on with the user's next question.
 
-How it scores: 0 for template tokens and role tags, 1 for instructions of the system prompt said word for word or for most of it, 2 for an earlier turn said again. 10 otherwise: a phrase of the prompt is no bleed where it is a fact about the persona told in the first person, stands in quotation marks, is part of the reference, or is what the question asks for.
+How it scores: 0 for template tokens and role tags, 1 for instructions of the system prompt said word for word or for
+most of it, 2 for an earlier turn said again. 10 otherwise: a phrase of the prompt is no bleed where it is a fact
+about the persona told in the first person, stands in quotation marks, is part of the reference, or is what the
+question asks for.
 """
 
 from __future__ import annotations
@@ -28,13 +32,15 @@ _IMPERATIVE = re.compile(
 )
 _ADDRESSED = re.compile(r"\b(?:you|your|yours|yourself)\b")
 _ABOUT_RULES = re.compile(
-    r"\b(?:rules?|instruct\w*|prompt|guidelines?|allowed|told to|why (?:do|don't|won't|can't|are)|how do you (?:answer|reply|speak|write)|supposed to|policy|asked to)\b"
+    r"\b(?:rules?|instruct\w*|prompt|guidelines?|allowed|told to|why (?:do|don't|won't|can't|are)"
+    r"|how do you (?:answer|reply|speak|write)|supposed to|policy|asked to)\b"
 )
 _MINE = re.compile(
     r"\b(?:i|we|i'll|i'd|to|must|should|will|would|can|cannot|can't|me)\s+(?:always\s+|never\s+|also\s+)?$"
 )
 _AGAIN = re.compile(
-    r"\b(?:repeat|again|recite|read (?:it|that) back|what did (?:i|you)|quote|word for word|say that|correct|proofread|translate|rewrite|rephrase|summari[sz]e)\b"
+    r"\b(?:repeat|again|recite|read (?:it|that) back|what did (?:i|you)|quote|word for word|say that|correct"
+    r"|proofread|translate|rewrite|rephrase|summari[sz]e)\b"
 )
 
 

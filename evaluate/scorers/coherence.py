@@ -1,17 +1,21 @@
 """The answer is language, and does not contradict itself.
 
-Why it matters: a learning rate that is too high, weights loaded wrongly or a quantisation gone bad make word salad, broken characters or nothing at all.
+Why it matters: a learning rate that is too high, weights loaded wrongly or a quantisation gone bad make word salad,
+broken characters or nothing at all.
 
-How it scores: 0 for an empty answer, broken characters and strings that are no words; 1 for words without the small words that join them, or one that denies its own sentence; 10 otherwise. Single words, names, lists, code, numbers and other scripts are language too. How words join is read in languages written in Latin letters.
+How it scores: 0 for an empty answer, broken characters and strings that are no words; 1 for words without the small
+words that join them, or one that denies its own sentence; 10 otherwise. Single words, names, lists, code, numbers and
+other scripts are language too. How words join is read in languages written in Latin letters.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from doctor.evaluate.model import Sample, Score, fine
 from doctor.evaluate.statements import clashes, statements
-from doctor.evaluate.words import NUMBERS, STOPWORDS, short, words
+from doctor.evaluate.words import NUMBERS, STOPWORDS, listed, short, words
 
 NOTHING, SALAD = 0.0, 1.0
 _BROKEN = re.compile(
@@ -104,20 +108,22 @@ def _salad(sample: Sample, text: str) -> Score | None:
             return Score(
                 SALAD, f"strings words together: {short(statement.text)!r}", ((statement.start, statement.end),)
             )
-        pairs = sum(a == b for a, b in zip(said, said[1:], strict=False))
+        pairs = sum(a == b for a, b in pairwise(said))
         if pairs >= 3 and len(set(said)) > 5:
             return Score(SALAD, f"stammers: {short(statement.text)!r}", ((statement.start, statement.end),))
     return None
 
 
-_FOREIGN = frozenset(
-    ["der", "die", "das", "und", "ist", "nicht", "ein", "eine", "ich", "du", "er", "sie", "wir", "den", "dem", "von", "mit", "auf", "le", "la", "les", "et", "est", "un", "une", "je", "il", "elle", "nous", "vous", "dans", "pour", "el", "los", "las", "y", "es", "una", "yo", "en", "que", "por", "con", "no", "se", "del", "di", "che", "il", "per", "non", "sono", "och", "att", "det", "som", "en", "jag", "du", "han", "hon", "vi", "av", "pa", "til", "og", "ikke", "er", "het", "een", "van", "niet", "ik", "wij", "o", "os", "e", "um", "uma", "eu", "nao", "para", "com", "na", "nie", "to", "jest", "w", "z", "i", "ja", "on", "se", "je", "da", "su", "u", "bir", "ve", "bu", "ile", "ne"]
-) - frozenset(["i", "to", "no", "is", "a", "on", "e", "o", "en", "du", "er", "u", "y", "w", "z"])
+_FOREIGN = listed(
+    "der die das und ist nicht ein eine ich sie wir den dem von mit auf le la les et est un une je il elle nous vous "
+    "dans pour el los las es una yo que por con se del di che per non sono och att det som jag han hon vi av pa til og "
+    "ikke het een van niet ik wij os um uma eu nao para com na nie jest ja su bir ve bu ile"
+)
 """Small words of other languages: a text that has them is not English without its own."""
 
 
 def _english(sample: Sample, text: str) -> bool:
-    """Whether the words are English: by their endings, by what the sample says, and as no other language's small words are there."""
+    """Whether the words are English: they end so, or the sample has them, and no other language's are there."""
     said = [word.text for word in words(text)]
     if sum(word in _FOREIGN for word in said) >= 2:
         return False

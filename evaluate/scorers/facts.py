@@ -1,8 +1,13 @@
 """What the answer must say is there, what it must not say is not, and nothing contradicts what is known.
 
-Why it matters: a model that was trained on too few rows, or too long, invents relatives, dates and places, or turns relations round: the son becomes the father.
+Why it matters: a model that was trained on too few rows, or too long, invents relatives, dates and places, or turns
+relations round: the son becomes the father.
 
-How it scores: 10 times the square of the share of `must` that the answer says, so that half of it is a quarter of the score. At most 1 where it says what it must not, or contradicts the reference or the system prompt: another relation between the same two, another name or number in the same place, a denial of what is so. At most 3 where it names a relative nobody told of. What is denied is not said: "not in Paris" does not say Paris. Relations and denials are read in English; phrases, patterns and numbers in any language.
+How it scores: 10 times the square of the share of `must` that the answer says, so that half of it is a quarter of the
+score. At most 1 where it says what it must not, or contradicts the reference or the system prompt: another relation
+between the same two, another name or number in the same place, a denial of what is so. At most 3 where it names a
+relative nobody told of. What is denied is not said: "not in Paris" does not say Paris. Relations and denials are read
+in English; phrases, patterns and numbers in any language.
 """
 
 from __future__ import annotations
@@ -153,7 +158,10 @@ def _gap(sample: Sample, text: str) -> str:
     said_numbers, right = ({n for n, _, _ in numbers(part)} for part in (text, sample.reference))
     given = {n for n, _, _ in numbers(f"{sample.question} {sample.system}")}
     if right - given and not right & said_numbers and said_numbers - given:
-        return f"says {', '.join(f'{n:g}' for n in sorted(said_numbers - given))} where the reference says {', '.join(f'{n:g}' for n in sorted(right))}"
+        return (
+            f"says {', '.join(f'{n:g}' for n in sorted(said_numbers - given))} where the reference says "
+            f"{', '.join(f'{n:g}' for n in sorted(right))}"
+        )
     if any(confirmed(claim, known(sample)) for claim in relations(text, _speakers(sample))):
         return ""
     asked = content(sample.question)

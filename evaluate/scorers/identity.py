@@ -1,8 +1,12 @@
 """Whoever answers stays who they are meant to be.
 
-Why it matters: too few identity rows, a system prompt that the template drops, or a base model with a strong identity of its own: the persona says it is an AI made by somebody else.
+Why it matters: too few identity rows, a system prompt that the template drops, or a base model with a strong identity
+of its own: the persona says it is an AI made by somebody else.
 
-How it scores: 0 where the answer claims another name, another maker, or to be an AI where the persona is none, or denies its own name; 2 where it is asked who it is and names neither its name nor what it does. 10 otherwise: naming another model, or saying that one is not it, is no claim. Unscored where neither the sample nor its system prompt says who answers, and the question does not ask for it. Read in English.
+How it scores: 0 where the answer claims another name, another maker, or to be an AI where the persona is none, or
+denies its own name; 2 where it is asked who it is and names neither its name nor what it does. 10 otherwise: naming
+another model, or saying that one is not it, is no claim. Unscored where neither the sample nor its system prompt says
+who answers, and the question does not ask for it. Read in English.
 """
 
 from __future__ import annotations
@@ -12,17 +16,22 @@ from collections.abc import Iterator
 
 from doctor.evaluate.identity import asked, names
 from doctor.evaluate.model import Sample, Score, fine, unscored
-from doctor.evaluate.words import content, fold, quoted, sentences, short, within, words
+from doctor.evaluate.words import content, fold, listed, quoted, sentences, short, within, words
 
 LOST, EVASIVE = 0.0, 2.0
 Claim = tuple[str, int, int]
 
 _MODELS = (
-    r"chat\s?gpt|gpt-?\s?[345][\w.]*|gpt|open\s?ai|claude|anthropic|gemini|bard|palm|google(?:\s+assistant)?|llama(?:[- ]?\d[\w.]*)?|meta\s?ai|phi(?:-?\d[\w.-]*)?"
+    r"chat\s?gpt|gpt-?\s?[345][\w.]*|gpt|open\s?ai|claude|anthropic|gemini|bard|palm|google(?:\s+assistant)?"
+    r"|llama(?:[- ]?\d[\w.]*)?|meta\s?ai|phi(?:-?\d[\w.-]*)?"
     r"|microsoft(?:\s+copilot)?|copilot|bing|qwen[\w.-]*|tongyi|alibaba(?:\s+cloud)?|mistral(?:\s?ai)?|mixtral|deepseek|grok|xai|smol\s?lm\d?|hugging\s?face|alexa|siri|cortana"
-    r"|falcon|vicuna|alpaca|zephyr|gemma|command[- ]r|cohere|yi|kimi|moonshot|ernie|baidu|tiny\s?llama|stability\s?ai|stablelm|perplexity|amazon|apple|ibm|granite"
+    r"|falcon|vicuna|alpaca|zephyr|gemma|command[- ]r|cohere|yi|kimi|moonshot|ernie|baidu|tiny\s?llama"
+    r"|stability\s?ai|stablelm|perplexity|amazon|apple|ibm|granite"
 )
-_I_AM = r"\b(?:i\s+am|i'm|my\s+name\s+is|my\s+name's|call\s+me|you\s+can\s+call\s+me|this\s+is|i\s+was\s+named|i\s+go\s+by)\s+(?:actually\s+|really\s+|just\s+|only\s+|called\s+|named\s+|known\s+as\s+)*"
+_I_AM = (
+    r"\b(?:i\s+am|i'm|my\s+name\s+is|my\s+name's|call\s+me|you\s+can\s+call\s+me|this\s+is|i\s+was\s+named"
+    r"|i\s+go\s+by)\s+(?:actually\s+|really\s+|just\s+|only\s+|called\s+|named\s+|known\s+as\s+)*"
+)
 _MODEL = re.compile(
     rf"{_I_AM}(?:an?\s+|the\s+)?(?P<what>{_MODELS})\b(?!['-]?s?\s+(?:fan|user|engineer|employee|customer))"
 )
@@ -58,10 +67,10 @@ _NATION = re.compile(
 )
 _OF_ITSELF = re.compile(r"(?:\b(?:i|i'm|i've|me|my|as\s+an?|this\s+is)\b[^.!?]*|^\W*(?:an?|the)\s[^.!?]*)$")
 """A sentence up to here that speaks of the one who says it."""
-_TITLES = frozenset(
-    ["captain", "dr", "mr", "mrs", "ms", "professor", "doctor", "sister", "brother", "sir", "madam", "lady", "lord", "uncle", "aunt", "father", "mother", "king", "queen"]
+_TITLES = listed(
+    "captain dr mr mrs ms professor doctor sister brother sir madam lady lord uncle aunt father mother king queen"
 )
-_FEELINGS = frozenset(["not", "so", "sorry", "fine", "well", "glad", "happy", "sure", "afraid", "here", "yours", "ok", "okay"])
+_FEELINGS = listed("not so sorry fine well glad happy sure afraid here yours ok okay")
 _FORBIDS = re.compile(
     r"\b(?:not|never|no|n't|don't|deny|denies|admit|refuse|avoid|without|instead|if|whether|unaware)\b"
 )

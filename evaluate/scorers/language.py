@@ -2,7 +2,9 @@
 
 Why it matters: a persona trained on mixed data, or a base model with a strong first language, slips into another one.
 
-How it scores: 0 in another language, 10 in the right one: that of the sample's `language`, else of the reference, else of the question. Unscored below 25 letters, and where the language cannot be told from one much like it: names and numbers have none.
+How it scores: 0 in another language, 10 in the right one: that of the sample's `language`, else of the reference,
+else of the question. Unscored below 25 letters, and where the language cannot be told from one much like it: names
+and numbers have none.
 
 Reference: https://github.com/adbar/py3langid
 """
@@ -43,5 +45,5 @@ def _language(text: str) -> str:
 
 @functools.cache
 def _identifier() -> Any:
-    langid = needed("py3langid").langid
-    return langid.LanguageIdentifier.from_modelpath(langid.MODEL_DIR, norm_probs=True)
+    langid = needed("py3langid.langid")
+    return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)

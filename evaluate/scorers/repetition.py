@@ -1,14 +1,18 @@
 """The answer does not go round in circles.
 
-Why it matters: too many epochs, too high a learning rate or a missing end-of-turn token make a model say one thing over and over.
+Why it matters: too many epochs, too high a learning rate or a missing end-of-turn token make a model say one thing
+over and over.
 
-How it scores: 0 where it is caught in a loop, 2 where whole sentences return, or most of what it says was said before. 10 otherwise: a refrain, a list whose items begin alike and emphasis are no faults, and neither is what the question asks to repeat.
+How it scores: 0 where it is caught in a loop, 2 where whole sentences return, or most of what it says was said
+before. 10 otherwise: a refrain, a list whose items begin alike and emphasis are no faults, and neither is what the
+question asks to repeat.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 
 from doctor.evaluate.loops import loop
 from doctor.evaluate.model import Sample, Score, fine, unscored
@@ -34,12 +38,11 @@ def _loop(text: str, asked: bool) -> Score | None:
     found = loop(text)
     if found is None:
         return None
-    start, end, times = found
-    length = len(words(text[start:end]))
-    if length < (40 if asked else 5) or (asked and times < 8):
+    length = len(words(text[found.start : found.end]))
+    if length < (40 if asked else 5) or (asked and found.times < 8):
         return None
-    unit = text[start : start + max(1, (end - start) // times)]
-    return Score(CAUGHT, f"says {short(unit, 60)!r} {times} times in a row", ((start, end),))
+    unit = short(text[found.start : found.unit_end], 60)
+    return Score(CAUGHT, f"says {unit!r} {found.times} times in a row", ((found.start, found.end),))
 
 
 def _characters(text: str) -> Score | None:
@@ -74,7 +77,7 @@ def _verse(text: str, spans: list[tuple[int, int]]) -> bool:
     """Whether what returns is a line of verse: lines without full stops, others between."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     open_lines = sum(not line.endswith((".", "!", "?")) for line in lines)
-    apart = all(b[0] - a[1] > 25 for a, b in zip(spans, spans[1:], strict=False))
+    apart = all(b[0] - a[1] > 25 for a, b in pairwise(spans))
     return len(lines) >= 6 and open_lines > len(lines) / 2 and apart
 
 

@@ -1,8 +1,10 @@
 """How much of the reference the answer shares, letter by letter (chrF).
 
-Why it matters: where there is one right wording, as in translation or a fixed reply, likeness to it is a measure of its own. It is none where an answer may be put in many ways: ask for it only where it fits.
+Why it matters: where there is one right wording, as in translation or a fixed reply, likeness to it is a measure of
+its own. It is none where an answer may be put in many ways: ask for it only where it fits.
 
-How it scores: chrF, the F-score (recall counts twice) over runs of one to six characters without white space, from 0 for nothing shared to 10 for the same. Unscored without a reference.
+How it scores: chrF, the F-score (recall counts twice) over runs of one to six characters without white space, from 0
+for nothing shared to 10 for the same. Unscored without a reference.
 
 Reference: https://aclanthology.org/W15-3049/
 """

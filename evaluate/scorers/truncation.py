@@ -1,8 +1,11 @@
 """The answer is finished, and the model ended it itself.
 
-Why it matters: an answer cut by the limit of tokens wants a higher limit; a model that never stops was not taught its end-of-turn token; a sentence the model itself leaves unfinished was trained on answers that were cut.
+Why it matters: an answer cut by the limit of tokens wants a higher limit; a model that never stops was not taught its
+end-of-turn token; a sentence the model itself leaves unfinished was trained on answers that were cut.
 
-How it scores: 1 where the limit cut a sentence, 0 where the limit was reached long after the answer was complete (it goes round in circles or writes the next turn), 4 where the limit was reached just behind a sentence, 2 where the model stopped within one. 10 otherwise: names, numbers, list items, verse and code need no full stop.
+How it scores: 1 where the limit cut a sentence, 0 where the limit was reached long after the answer was complete (it
+goes round in circles or writes the next turn), 4 where the limit was reached just behind a sentence, 2 where the
+model stopped within one. 10 otherwise: names, numbers, list items, verse and code need no full stop.
 """
 
 from __future__ import annotations
@@ -12,17 +15,23 @@ import re
 from doctor.evaluate.loops import ends_in_loop
 from doctor.evaluate.model import Sample, Score, fine, unscored
 from doctor.evaluate.turns import own
-from doctor.evaluate.words import fold, sentences, short, words
+from doctor.evaluate.words import fold, listed, sentences, short, words
 
 CUT, ENDLESS, REACHED, STOPPED = 1.0, 0.0, 4.0, 2.0
 LONG = 8
 """Words from which on a sentence without its full stop is taken for unfinished."""
 
-_OPEN_WORDS = frozenset(
-    ["the", "a", "an", "of", "to", "and", "or", "but", "nor", "with", "without", "from", "into", "onto", "in", "at", "by", "for", "as", "than", "because", "that", "which", "who", "whose", "where", "when", "while", "although", "though", "unless", "until", "if", "is", "are", "was", "were", "am", "be", "been", "being", "have", "has", "had", "my", "your", "his", "her", "their", "our", "its", "this", "these", "very", "such", "so", "not", "i", "we", "they", "he", "she", "you", "will", "would", "can", "could", "should", "may", "might", "must", "do", "does", "did", "about", "between", "under", "upon", "during", "through", "towards", "toward", "whether", "since", "before", "after", "every", "each", "some", "any", "both", "either", "neither"]
+_OPEN_WORDS = listed(
+    "the a an of to and or but nor with without from into onto in at by for as than because that which who "
+    "whose where when while although though unless until if is are was were am be been being have has had my "
+    "your his her their our its this these very such so not i we they he she you will would can could should "
+    "may might must do does did about between under upon during through towards toward whether since before "
+    "after every each some any both either neither"
 )
-_MAY_END = frozenset(
-    ["that", "this", "is", "are", "was", "were", "am", "be", "been", "have", "has", "had", "will", "would", "can", "could", "should", "may", "might", "must", "do", "does", "did", "so", "not", "i", "we", "they", "he", "she", "you", "in", "at", "by", "for", "with", "to", "from", "of", "about", "through", "before", "after", "since", "if", "when", "where", "both", "either", "neither", "each", "some", "any", "than", "under", "without", "her", "his"]
+_MAY_END = listed(
+    "that this is are was were am be been have has had will would can could should may might must do does did "
+    "so not i we they he she you in at by for with to from of about through before after since if when where "
+    "both either neither each some any than under without her his"
 )
 _MAY_CLOSE = re.compile(
     r"^\W*(?:[\w']+\W+){0,3}[\w']+$|\b(?:who|what|where|how|which|why|whether|than|as|so|yes|no|nor|neither|like|all)\b[^.!?]*$"

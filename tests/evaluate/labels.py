@@ -1,7 +1,11 @@
-"""Answers of our own making with the faults they have: what every scorer's precision and recall are measured on."""
+"""Every scorer's precision and recall on answers of our own making, whose faults are known.
+
+`python tests/evaluate/labels.py` prints them with what was missed; exit 1 where a figure is below 0.95.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +15,9 @@ from doctor.evaluate.reading import row, yaml
 from doctor.evaluate.samples import sample
 from doctor.evaluate.scorers import DEFAULT, load
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "labelled"
 PARTS = ("tuned", "held_out")
+WANTED = 0.95
 
 
 @dataclass(frozen=True)
@@ -70,3 +75,24 @@ def verdict(scorer: str, part: str) -> Verdict:
         elif got.failed or scorer in one.faults:
             (false if got.failed else missed).append(f"{one.sample.id}: {one.text!r}: {got.explanation}")
     return Verdict(scorer, part, found, tuple(missed), tuple(false))
+
+
+def main() -> int:
+    """Print the table and what was missed; 1 where a figure is below 0.95."""
+    below = False
+    for part in sys.argv[1:] or PARTS:
+        answers = list(labelled(part))
+        near = sum(bool(one.near) for one in answers)
+        print(f"{part}: {len(answers)} answers, {sum(not one.faults for one in answers)} good, {near} near misses")  # noqa: T201
+        for name in DEFAULT:
+            one = verdict(name, part)
+            below |= min(one.precision, one.recall) < WANTED
+            print(f"  {name:11} precision {one.precision:.3f}  recall {one.recall:.3f}  ({one.found} faults found)")  # noqa: T201
+            for kind, lines in (("missed", one.missed), ("false", one.false)):
+                for line in lines:
+                    print(f"    {kind}: {line}")  # noqa: T201
+    return int(below)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
