@@ -213,6 +213,10 @@ class Facts:
     """Where huggingface-hub keeps snapshots and blobs (`HF_HUB_CACHE`)."""
     targets: tuple[str, ...] = ()
     """The files and folders that were asked for; none: the caches."""
+    vram: int | None = None
+    """Bytes of GPU memory to judge by instead of this machine's (`--vram`)."""
+    max_length: int | None = None
+    """Tokens of a training row (`--max-length`)."""
     against: str | None = None
     """The release judged instead of the installed one, e.g. `transformers==5.23.0`."""
 
@@ -247,9 +251,25 @@ class Facts:
         version = self.transformers if name == "transformers" else self.version(name)
         return version is not None and wanted.specifier.contains(version, prereleases=True)
 
+    def beside(self, source: Source) -> tuple[Source, ...]:
+        """The files of remote code in a source's folder, itself among them."""
+        return self._folders.get(_folder(source), ())
+
+    @cached_property
+    def _folders(self) -> Mapping[str, tuple[Source, ...]]:
+        folders: dict[str, tuple[Source, ...]] = {}
+        for source in self.sources:
+            if source.kind == "remote-code":
+                folders[_folder(source)] = (*folders.get(_folder(source), ()), source)
+        return folders
+
     def model_of(self, source: Source) -> ModelFacts | None:
         """The model folder whose config.json is used with a remote-code file."""
         return next((m for m in self.models if m.path == source.model), None) if source.model else None
+
+
+def _folder(source: Source) -> str:
+    return source.path.replace("\\", "/").rpartition("/")[0]
 
 
 def normalise(name: str) -> str:

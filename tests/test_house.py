@@ -16,7 +16,7 @@ import pytest
 import doctor.breakages
 from doctor.diagnose import checks
 from doctor.model import Check
-from doctor.patch import Patch, catalogue
+from doctor.patch import Patch, catalogue, rewrite
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"doctor": "doctor", "patches": "doctor/patches", "trainer": "doctor/trainer", "evaluate": "doctor/evaluate"}
@@ -36,8 +36,10 @@ NEVER_IMPORTED_BY = {
     ),
     "patches/": ("scan", "checks", "breakages", "patches", "diagnose", "fix", "report", "live", "cli", "commands"),
     "doctor/diagnose.py": ("scan", "fix", "report", "live", "cli", "commands"),
+    "doctor/memory/": ("scan", "checks", "breakages", "patch", "diagnose", "fix", "report", "live", "cli", "commands"),
     "doctor/fix/": ("scan", "report", "live", "cli", "commands"),
     "doctor/report/": ("scan", "live", "cli", "commands"),
+    "evaluate/": ("scan", "checks", "breakages", "patch", "patches", "diagnose", "fix", "live", "cli", "commands"),
     "doctor/live/": ("scan", "report", "cli", "commands"),
 }  # fmt: skip
 """Folders and files, and the parts of the doctor that lie beyond them."""
@@ -45,7 +47,8 @@ NEVER_IMPORTED_BY = {
 PROMISED = (
     "rope-scaling-type-key", "rope-default-unhandled", "native-class-available", "init-overwrites-loaded-weights",
     "buffer-left-uninitialised", "package-out-of-range", "removed-import", "removed-attribute", "variable-ignored",
-    "import-shadowed", "cpu-only-torch", "bnb-4bit-materialized-before-quantized",
+    "import-shadowed", "cpu-only-torch", "bnb-4bit-materialized-before-quantized", "model-does-not-fit",
+    "experts-not-quantised", "allocator-warmup-doubles-4bit-load",
 )  # fmt: skip
 """Ids that others rely on."""
 
@@ -139,6 +142,19 @@ def test_every_patch_has_its_page_and_examples(patch: type[Patch]) -> None:
     assert re.search(r"^Reference: https://", sys.modules[patch.__module__].__doc__ or "", re.MULTILINE), "a reference"
     assert [example for example in patch.examples if example.after is not None], "a rewrite"
     assert len([example for example in patch.examples if example.after is None]) >= 2, "two that stay as they are"
+
+
+UNPROVED: dict[str, str] = {}
+"""Patches whose construct no file in miniature can show on a real release, and why."""
+
+
+@pytest.mark.parametrize("patch", catalogue(), ids=lambda patch: patch.id())
+def test_every_patch_has_its_proof(patch: type[Patch]) -> None:
+    proof = getattr(patch, "proof", "")
+    assert bool(proof) != (patch.id() in UNPROVED), "a proof for tests/live, or the reason why there is none"
+    once = rewrite(proof, [patch]).text if proof else ""
+    assert not proof or once != proof, "the patch does not know the construct of its proof"
+    assert rewrite(once, [patch]).text == once
 
 
 def test_breakages_are_toml_files() -> None:

@@ -32,6 +32,8 @@ class Request:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     needles: Callable[[str], tuple[bytes, ...]] = _everything
     """For a kind of source, the byte strings one of which a file must hold for its text to be kept."""
+    caches: bool = True
+    """Whether the caches are read where no target is named."""
 
 
 def scan(request: Request) -> Facts:
@@ -80,7 +82,7 @@ def _read(request: Request, targets: tuple[str, ...], places: caches.Caches, ski
         reader.folder(_model(request.model, request.directory, places), headers=True)
     for target in targets:
         reader.target(target)
-    if not targets:
+    if not targets and request.caches:
         for folder in (join(places.modules, caches.DYNAMIC), places.hub):
             if os.path.lexists(folder):
                 reader.folder(folder)
