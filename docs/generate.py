@@ -232,8 +232,8 @@ def generated() -> Mapping[str, str]:
         ),
         "docs/scorers.md": page(
             "Scorers",
-            "What `doctor evaluate` scores, each from 0 to 10 with the evidence quoted.  Below 5 is a fault.  An answer "
-            "counts by its worst fault.  Without `scorers` in the configuration: "
+            "What `doctor evaluate` scores, each from 0 to 10 with the evidence quoted.  Below 5 is a fault.  An "
+            "answer counts by its worst fault.  Without `scorers` in the configuration: "
             + ", ".join(f"[{name}](#{name})" for name in doctor.evaluate.scorers.DEFAULT)
             + ".  Generated from `evaluate/scorers/`.",
             map(scorer_section, doctor.evaluate.scorers.names()),
