@@ -37,6 +37,7 @@ METHODS = ("qlora", "lora", "full")
 QUANTS = ("nf4", "nf4-double", "int8", "none")
 RECIPES = ("usual", "lean", "offload")
 OPTIMIZERS = ("paged-adamw-8bit", "adamw-8bit", "adamw")
+FILE_OPTIONS = ("targets", "python", "model", "output", "facts", "save_facts", "data", "config", "answers")
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 """shtab's name for file completion, here so that shtab is imported only when completion is asked for."""
 
@@ -138,7 +139,7 @@ class _Completion(argparse.Action):
         ids = {"select": asked, "ignore": asked, "unsafe": mended, "id": sorted({*asked, *mended})}
         for action in _actions(parser):
             action.choices = ids.get(action.dest, action.choices)
-            if action.dest in ("targets", "python", "model", "output", "facts", "save_facts", "config", "answers"):
+            if action.dest in FILE_OPTIONS:
                 action.complete = FILES  # type: ignore[attr-defined]
         sys.stdout.write(shtab.complete(parser, shell) + "\n")
         parser.exit()
@@ -167,7 +168,7 @@ def _check(command: argparse.ArgumentParser) -> None:
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="scripts, folders, model folders; none: this environment and its caches",
+        help="scripts, folders, model folders, data files; none: this environment and its caches",
     )
     add("--python", metavar="PATH", help="examine another interpreter or virtual environment")
     add(
@@ -178,6 +179,7 @@ def _check(command: argparse.ArgumentParser) -> None:
         help="judge as if this release were installed, e.g. transformers==5.23.0; several: must work on all of them",
     )
     add("--model", metavar="PATH_OR_ID", help="examine this model as well: a folder or a hub id in the cache")
+    add("--data", action="append", default=[], metavar="FILE", help="examine this data file or folder; repeatable")
     add("--vram", metavar="SIZE", help="GPU memory to judge by, e.g. 4GiB (default: this machine's)")
     add("--max-length", type=_count, metavar="N", help="tokens of a training row")
     add("--select", action="extend", default=[], type=_ids, metavar="ID", help="ask only these checks")
