@@ -53,7 +53,7 @@ class Generation(Extension):
 class Generator(CodeGenerator):
     """Writes the code of a template, `+` and `~` as calls that are counted."""
 
-    def visit_Add(self, node: nodes.Add, frame: Frame) -> None:
+    def visit_Add(self, node: nodes.BinExpr, frame: Frame) -> None:
         self.write("environment.added(")
         self.visit(node.left, frame)
         self.write(", ")
