@@ -1,4 +1,4 @@
-"""Findings as text, plain text, JSON and Markdown."""
+"""Findings as text, plain text, JSON, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from doctor.model import Facts, Finding, Remedy, Severity
 if TYPE_CHECKING:
     from doctor.verify.verdict import Verdict
 
-FORMATS = ("text", "plain", "json", "markdown")
+FORMATS = ("text", "plain", "json", "markdown", "html")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Loads one model folder and tells what it answers: `python _doctor_verify.py <job >events`, in the examined Python.
+"""Loads one model folder and tells what it answers: `python answer.py <job >events`, in the examined Python.
 
 Standard library only, Python 3.9 and later; torch and transformers are those of the interpreter that runs it.  The job
 is one JSON object; every event is one line of JSON on stdout, and whatever the model's code prints goes to stderr.
