@@ -1,0 +1,83 @@
+"""The file hands an argument to something of transformers that the release does not take.
+
+Why it matters: `TypeError: ... got an unexpected keyword argument ...`, or `takes 2 positional arguments but 3 were
+given`, often only when the model runs.  What functions and classes take is read from the releases' own files.
+
+What to do: `doctor fix` rewrites the calls the catalogue knows.  For the rest the message names the last release that
+takes the call; bring that release's function along, or leave the argument out.
+
+Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from doctor import members, releases
+from doctor.code import Code
+from doctor.model import Facts, Finding, Remedy, Severity, source_check
+from doctor.spelling import remote_code
+
+CONVERTER = "from transformers.modeling_attn_mask_utils import AttentionMaskConverter as A\n"
+ROTARY = "from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding\n"
+Call = tuple[int, frozenset[str]]
+
+
+@source_check(
+    "remote-code",
+    Severity.ERROR,
+    needles=[b"from transformers", b"import transformers"],
+    passes=[
+        remote_code(CONVERTER + "m = A._unmask_unattended(m, min_dtype=torch.finfo(m.dtype).min)"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(config=config)"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(*sizes, **more)"),
+        remote_code("from mine import LlamaRotaryEmbedding\nrotary = LlamaRotaryEmbedding(64, base=1e4)"),
+    ],
+    fails=[
+        remote_code(CONVERTER + "m = A._unmask_unattended(m, mask, unmasked_value=0.0)"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(64, max_position_embeddings=2048, base=1e4)", "5.0.0"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(64, max_position_embeddings=2048)", "4.47.1"),
+    ],
+)
+def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
+    """Find calls of what is imported from transformers that an older release took and the judged one does not."""
+    for call in code.nodes(ast.Call):
+        name = code.qualified(call.func) if isinstance(call.func, ast.Name | ast.Attribute) else None
+        if not name or not name.startswith("transformers.") or code.ours(call) or code.guarded(call, "TypeError"):
+            continue
+        handed = _handed(call)
+        judged = _judge(members.signature(name), handed, facts)
+        if judged is not None and not code.tested(call):
+            message, severity, argument = judged
+            what = f"{ast.unparse(call.func)} is called"
+            remedy = Remedy("advice", "leave the argument out, or bring along the function as the older release has it")
+            construct = f"argument:{name.rpartition('.')[2]}.{argument}"
+            yield Finding(f"{what}; {message}", remedy, code.location(call), construct, severity=severity)
+
+
+def _handed(call: ast.Call) -> Call:
+    """How many positional arguments, and which keywords; what is unpacked is not known."""
+    plain = [argument for argument in call.args if not isinstance(argument, ast.Starred)]
+    return len(plain), frozenset(keyword.arg for keyword in call.keywords if keyword.arg)
+
+
+def _judge(
+    rows: tuple[tuple[releases.Life, members.Parameters], ...], call: Call, facts: Facts
+) -> tuple[str, Severity, str] | None:
+    judged = releases.minor(facts.transformers)
+    taken = [life for life, parameters in rows if parameters.refuses(*call) is None]
+    refused = [(life, reason, p) for life, p in rows if (reason := p.refuses(*call)) is not None]
+    for release in members.judged_rows(judged):
+        found = next(((reason, p) for life, reason, p in refused if release in life), None)
+        if found is None:
+            continue
+        reason, parameters = found
+        last = max((end for life in taken if (end := life.ended(release)) is not None), default=None)
+        if last is None:
+            return None
+        argument = min(call[1] - parameters.names, default=str(call[0]))
+        version = str(facts.transformers) if release == judged else f"{release[0]}.{release[1]}"
+        message = f"transformers {version} {reason}: the last release that takes it is {last[0]}.{last[1]}"
+        return message, Severity.ERROR if release == judged else Severity.WARNING, argument
+    return None
