@@ -74,11 +74,9 @@ def _class(node: ast.ClassDef, deep: bool) -> Class:
         elif isinstance(part, ast.Assign | ast.AnnAssign):
             targets = part.targets if isinstance(part, ast.Assign) else [part.target]
             made.members |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
-    if "__getattr__" in made.methods:  # answers for the names in its lists, and for their ids
-        listed = {
-            word for part in node.body if isinstance(part, ast.Assign | ast.AnnAssign) for word in _words(part.value)
-        }
-        made.members |= {form for word in listed for form in (word, f"_{word}", f"{word}_id", f"{word}_ids")}
+    if "__getattr__" in made.methods:
+        served = {form for word in _served(node) for form in (word, f"_{word}", f"{word}_id", f"{word}_ids")}
+        made.members |= served
     for inner in ast.walk(node) if deep else ():
         if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store):
             made.members |= {inner.attr} if ast.unparse(inner.value) in ("self", "cls") else set()
@@ -88,10 +86,16 @@ def _class(node: ast.ClassDef, deep: bool) -> Class:
     return made
 
 
-def _words(node: ast.expr | None) -> Iterator[str]:
-    for element in getattr(node, "elts", ()):
-        if isinstance(element, ast.Constant) and isinstance(element.value, str):
-            yield element.value
+def _served(node: ast.ClassDef) -> Iterator[str]:
+    """The words of a class's lists, and of the function that answers for names it does not have."""
+    for part in node.body:
+        if isinstance(part, ast.Assign | ast.AnnAssign):
+            parts: list[ast.AST] = getattr(part.value, "elts", [])
+        else:
+            parts = list(ast.walk(part)) if getattr(part, "name", "") == "__getattr__" else []
+        for word in parts:
+            if isinstance(word, ast.Constant) and isinstance(word.value, str) and word.value.isidentifier():
+                yield word.value
 
 
 def parameters(function: ast.FunctionDef, method: bool = False) -> str:
