@@ -241,7 +241,11 @@ ROTARY = "from transformers.models.llama.modeling_llama import LlamaRotaryEmbedd
 @pytest.mark.parametrize(
     ("call", "version", "says"),
     [
-        ("R(64, base=1e4)", "5.0.0", "got an unexpected keyword argument 'base': the last release that takes it is 4.47"),
+        (
+            "R(64, base=1e4)",
+            "5.0.0",
+            "got an unexpected keyword argument 'base': the last release that takes it is 4.47",
+        ),
         ("R(64, 2048, 1e4)", "5.23.0", "takes 2 positional arguments but 3 were given"),
         ("R(64, base=1e4)", "4.47.1", "transformers 4.57 got an unexpected keyword argument 'base'"),
     ],
