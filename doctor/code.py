@@ -162,6 +162,7 @@ class Code:
         named += [(attribute, attribute.attr) for attribute in self.nodes(ast.Attribute)]
         named += [(function, function.name) for function in self.nodes(ast.FunctionDef)]
         named += [(around, around.name) for around in self.nodes(ast.ClassDef)]
+        named += [(alias, alias.name) for alias in self.nodes(ast.alias)]
         ours = OURS in self.text
         return frozenset(name for node, name in named if not (ours and self.ours(node)))
 

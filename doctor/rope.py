@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from doctor.parsing import OURS, parsed
+from doctor.parsing import OURS, lines, parsed
 
 NAMES = ("rope_scaling", "rope_parameters")
 KEYS = ("type", "rope_type")
@@ -23,7 +23,6 @@ MUTATORS = ("update", "pop", "popitem", "setdefault", "clear")
 _CONFIG = re.compile(r"conf|cfg|args|hparams", re.I)
 _KIND = re.compile(r"type|rope|scal|kind", re.I)
 _ASKING = re.compile(r"""rope_scaling|rope_parameters|["'](?:su|longrope|rope_type)["']""")
-_LINE_END = re.compile(r"\r\n|\r|\n")
 Path = tuple[str, ...]
 
 
@@ -97,9 +96,8 @@ def facts_of(tree: ast.Module, text: str) -> Rope:
 
 def _asking(tree: ast.Module, text: str, rope: Rope) -> Iterator[ast.stmt]:
     """The top-level statements that mention a scaling; of the other classes only what they are is noted."""
-    lines = _LINE_END.split(text)
     for top in tree.body:
-        if _ASKING.search("\n".join(lines[top.lineno - 1 : top.end_lineno])):
+        if _ASKING.search("\n".join(lines(text)[top.lineno - 1 : top.end_lineno])):
             yield top
         elif isinstance(top, ast.ClassDef):
             rope.units[top.name] = _class_unit(top)
