@@ -39,11 +39,13 @@ class Unit:
     """It tests whether there is a scaling at all."""
     dictlike: bool = False
     """It calls the dict's methods or asks what is in it."""
+    demanding: bool = False
+    """It reads, by subscript, what only a scaled RoPE has."""
 
     @property
     def copes(self) -> bool:
         """Whether it is right on every release as it stands."""
-        return "rope_type" in self.keys and (self.default or self.config)
+        return "rope_type" in self.keys and (self.config or (self.default and not self.demanding))
 
 
 @dataclass
@@ -189,6 +191,7 @@ def _uses(node: ast.AST, path: Path, rope: Rope) -> None:
     unit.default |= _knows_default(node, path, rope)
     unit.guarded |= any(_holds(part, path, rope) is not None for part in _tested(node))
     unit.dictlike |= _as_dict(node, path, rope)
+    unit.demanding |= _demands(node, path, rope)
 
 
 def _key(node: ast.AST, path: Path, rope: Rope) -> str | None:
@@ -233,6 +236,14 @@ def _knows_default(node: ast.AST, path: Path, rope: Rope) -> bool:
     if isinstance(node, ast.Call) and len(node.args) == 2:
         return _string(node.args[1]) == "default" and _key(node, path, rope) is not None
     return False
+
+
+def _demands(node: ast.AST, path: Path, rope: Rope) -> bool:
+    """`config.rope_scaling["factor"]`: there is no such key where nothing is scaled."""
+    if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+        return False
+    key = _string(node.slice)
+    return key is not None and key not in (*KEYS, *NEWER) and _holds(node.value, path, rope) is not None
 
 
 def _as_dict(node: ast.AST, path: Path, rope: Rope) -> bool:

@@ -64,6 +64,11 @@ class InitOverwritesLoadedWeights(Patch):
             "        nn.init.normal_(module.weight.data, std=std)\n",
         ),
         Example(
+            "def _init_weights(self, module):\n    module.decay.data.log_().mul_(0.5)\n",
+            'def _init_weights(self, module):\n    if not getattr(module.decay, "_is_hf_initialized", False):\n'
+            "        module.decay.data.log_().mul_(0.5)\n",
+        ),
+        Example(
             "def _init_weights(self, module):\n    nn.init.normal_(module.weight, std=std)\n",
             keeps="the library guards torch.nn.init",
         ),
@@ -121,7 +126,8 @@ def _written(statement: cst.BaseSmallStatement) -> cst.BaseExpression | None:
         target = statement.targets[0].target
     else:
         return None
-    while isinstance(target, cst.Subscript) or m.matches(target, DATA):
+    while isinstance(target, cst.Subscript) or m.matches(target, m.OneOf(DATA, IN_PLACE)):
+        target = target.func if isinstance(target, cst.Call) else target
         target = cst.ensure_type(target, cst.Subscript | cst.Attribute).value  # type: ignore[arg-type]
     path = cst.Module([]).code_for_node(target).split(".")
     if not all(part.isidentifier() for part in path) or path[0] in ("torch", "nn", "init", "math"):
