@@ -43,6 +43,7 @@ def _doctor_generation_inputs(prepare):
     names = [name for name in getattr(body, "__code__", prepare.__code__).co_names if name.endswith("Cache")]
     own = [kind for kind in map(globals().get, names) if getattr(kind, "__module__", None) == __name__]
     makes_own = any(not hasattr(kind, "_doctor_limit") for kind in own)
+    hybrid = any(hasattr(kind, "_doctor_limit") for kind in own)
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.values())
 
     @functools.wraps(prepare)
@@ -53,11 +54,13 @@ def _doctor_generation_inputs(prepare):
         past = cache.get_seq_length() if counts and hasattr(cache, "get_seq_length") else 0
         if type(kwargs.get("cache_params")).__name__ == "DynamicCache":  # the file makes a cache of its own
             kwargs["cache_params"] = None
-        if past == 0 and any(getattr(layer, "is_sliding", False) for layer in getattr(cache, "layers", ())):
-            if type(cache).__name__ in ("DynamicCache", "HybridCache", "StaticCache"):
-                from transformers import DynamicCache  # the file masks for a cache that keeps everything
+        sliding = any(getattr(layer, "is_sliding", False) for layer in getattr(cache, "layers", ()))
+        forgets = past == 0 and sliding and type(cache).__name__ in ("DynamicCache", "HybridCache", "StaticCache")
+        none = cache is None and hybrid and kwargs.get("is_first_iteration") and kwargs.get("use_cache")
+        if forgets or none:  # the file masks for a cache that keeps everything
+            from transformers import DynamicCache
 
-                kwargs["past_key_values"] = DynamicCache()
+            kwargs["past_key_values"] = DynamicCache()
         if past == 0 and makes_own and type(cache).__name__ == "DynamicCache":
             kwargs["past_key_values"] = None
         if past == 0 and step and embeds is None:  # the file keeps its states elsewhere

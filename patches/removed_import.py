@@ -116,6 +116,14 @@ GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
 }
 """Name to the modules that had it and the source of its stand-in."""
 
+CHANGED = {
+    "HybridCache": """    from transformers import cache_utils
+    if hasattr(cache_utils, "DynamicLayer"):
+        raise ImportError("releases from 4.54 on take every layer of such a model for a window")
+"""
+}
+"""Name to what follows its import: releases in which it is there and is another thing count as those without."""
+
 
 class RemovedImport(Patch):
     old, new = "transformers<5", "transformers>=4.36"
@@ -160,6 +168,29 @@ except ImportError:
         from transformers.utils import is_flash_attn_greater_or_equal
 
         return is_flash_attn_greater_or_equal("2.1.0")
+""",
+        ),
+        Example(
+            "from transformers import HybridCache\n",
+            """try:
+    from transformers import HybridCache
+    from transformers import cache_utils
+    if hasattr(cache_utils, "DynamicLayer"):
+        raise ImportError("releases from 4.54 on take every layer of such a model for a window")
+except ImportError:
+    from transformers.cache_utils import DynamicCache
+
+    class HybridCache(DynamicCache):
+        _doctor_limit = None
+
+        def __init__(self, config=None, max_batch_size=None, max_cache_len=None, *args, **kwargs):
+            super().__init__()
+            self._doctor_limit = max_cache_len
+
+        def get_max_cache_shape(self, layer_idx=0):
+            return self._doctor_limit
+
+        get_max_length = get_max_cache_shape
 """,
         ),
         Example(
@@ -249,7 +280,8 @@ def _guard(module: str, alias: cst.ImportAlias) -> cst.Try:
     source = f"from {module} import {name}" + (f" as {local}" if local != name else "")
     lines = _source(module, name).format(name=local).splitlines(True)
     stand_in = "".join(f"    {line}" if line.strip() else line for line in lines)
-    statement = cst.parse_statement(f"try:\n    {source}\nexcept ImportError:\n{stand_in}")
+    changed = CHANGED.get(name, "").format(name=local)
+    statement = cst.parse_statement(f"try:\n    {source}\n{changed}except ImportError:\n{stand_in}")
     return cst.ensure_type(statement, cst.Try)
 
 
