@@ -4,7 +4,7 @@ What config.json holds comes back as keyword arguments, and each release writes 
 `ValueError: Found unknown kwargs={'dtype': 'float32'}` when a saved model is loaded again (DBRX's nested
 configurations).  Keys that every configuration of the installed release has are left out before the question is asked.
 
-Reference: https://github.com/huggingface/transformers/pull/39782
+Reference: https://github.com/huggingface/transformers/blob/v4.57.6/src/transformers/configuration_utils.py
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Gemma2 and its like switch SDPA off where nobody asked for it, because it leaves
 transformers 4.54 on the hook is dead, SDPA is taken, and the logits are a little wrong without an error.
 `get_correct_attn_implementation`, which those releases ask instead, now answers as the hook did.
 
-Reference: https://github.com/huggingface/transformers/pull/39423
+Reference: https://github.com/huggingface/transformers/pull/38974
 """
 
 from __future__ import annotations

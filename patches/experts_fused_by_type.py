@@ -5,7 +5,7 @@ the experts are put together and renamed for the library's own class, the file's
 stay random.  While such a release is installed the configuration in memory gets a model type of its own; what is saved
 says the old one.
 
-Reference: https://github.com/huggingface/transformers/pull/43414
+Reference: https://github.com/huggingface/transformers/blob/v5.0.0/src/transformers/conversion_mapping.py
 """
 
 from __future__ import annotations

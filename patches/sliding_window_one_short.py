@@ -4,7 +4,7 @@ Up to 4.38 a token saw `sliding_window` tokens, itself included; since then it s
 answers differently as soon as the text is longer than its window, without an error.  The window is handed over one
 shorter where config.json says that the model was made with such a release.
 
-Reference: https://github.com/huggingface/transformers/pull/29623
+Reference: https://github.com/huggingface/transformers/issues/29623
 """
 
 from __future__ import annotations
