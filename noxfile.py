@@ -130,6 +130,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def memory(session: nox.Session) -> None:
+    """Every measured peak of memory beside its prediction; prints one table."""
+    install(session)
+    session.run("python", "tests/memory", *session.posargs)
+
+
+@nox.session(python=PYTHON)
 def demo(session: nox.Session) -> None:
     """`doctor demo`, as a newcomer runs it."""
     install(session, "torch", "transformers", "safetensors", stack="5.latest")

@@ -25,11 +25,16 @@ COMMANDS = {
     "explain": "print the page of one check, patch or breakage",
     "list": "list every check, patch and breakage",
     "run": "run a command with the patches applied while its modules are imported",
+    "fit": "say what a model takes to load, train and generate, and what fits the card",
     "demo": "plant the real fault in a scratch folder, then check, fix, load and generate",
 }
 EXITS = "Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed."
 SEVERITIES = ("error", "warning", "hint")
 FORMATS = ("text", "plain", "json", "markdown")
+METHODS = ("qlora", "lora", "full")
+QUANTS = ("nf4", "nf4-double", "int8", "none")
+RECIPES = ("usual", "lean", "offload")
+OPTIMIZERS = ("paged-adamw-8bit", "adamw-8bit", "adamw")
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 """shtab's name for file completion, here so that shtab is imported only when completion is asked for."""
 
@@ -131,7 +136,7 @@ class _Completion(argparse.Action):
         ids = {"select": asked, "ignore": asked, "unsafe": mended, "id": sorted({*asked, *mended})}
         for action in _actions(parser):
             action.choices = ids.get(action.dest, action.choices)
-            if action.dest in ("targets", "python", "model", "output", "facts", "save_facts"):
+            if action.dest in ("targets", "python", "model", "output", "facts", "save_facts", "data"):
                 action.complete = FILES  # type: ignore[attr-defined]
         sys.stdout.write(shtab.complete(parser, shell) + "\n")
         parser.exit()
@@ -147,13 +152,20 @@ def _ids(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def _count(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return number
+
+
 def _check(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add(
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="scripts, folders, model folders; none: this environment and its caches",
+        help="scripts, folders, model folders, data files; none: this environment and its caches",
     )
     add("--python", metavar="PATH", help="examine another interpreter or virtual environment")
     add(
@@ -164,6 +176,9 @@ def _check(command: argparse.ArgumentParser) -> None:
         help="judge as if this release were installed, e.g. transformers==5.23.0; several: must work on all of them",
     )
     add("--model", metavar="PATH_OR_ID", help="examine this model as well: a folder or a hub id in the cache")
+    add("--data", action="append", default=[], metavar="FILE", help="examine this data file or folder; repeatable")
+    add("--vram", metavar="SIZE", help="GPU memory to judge by, e.g. 4GiB (default: this machine's)")
+    add("--max-length", type=_count, metavar="N", help="tokens of a training row")
     add("--select", action="extend", default=[], type=_ids, metavar="ID", help="ask only these checks")
     add("--ignore", action="extend", default=[], type=_ids, metavar="ID", help="leave these checks out")
     add("--fail-on", choices=SEVERITIES, help="exit 1 from this severity on (default: error)")
@@ -194,6 +209,27 @@ def _live(command: argparse.ArgumentParser) -> None:
     command.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD...", help="the command, after --")
 
 
+def _fit(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--model", required=True, metavar="PATH_OR_ID", help="a model folder or a hub id in the cache")
+    add("--vram", metavar="SIZE", help="GPU memory, e.g. 4GiB (default: what is free on the first GPU)")
+    add("--method", choices=METHODS, help="how it is trained (default: qlora; the table shows all)")
+    add("--quant", choices=QUANTS, help="what the weights are loaded as (default: nf4-double for qlora, else none)")
+    add("--recipe", choices=RECIPES, default="usual", help="what training leaves out or moves (default: usual)")
+    add("--max-length", type=_count, default=1024, metavar="N", help="tokens of a training row (default: 1024)")
+    add("--batch", type=_count, default=1, metavar="N", help="rows of a batch (default: 1)")
+    add("--accumulate", type=_count, default=1, metavar="N", help="batches of an update (default: 1)")
+    add("--rank", type=_count, default=32, metavar="R", help="rank of the adapters (default: 32)")
+    add("--optimizer", choices=OPTIMIZERS, default=OPTIMIZERS[0], help=f"(default: {OPTIMIZERS[0]})")
+    add("--attention", choices=("sdpa", "eager"), default="sdpa", help="(default: sdpa)")
+    add("--prompt", type=_count, default=512, metavar="N", help="tokens that generation reads (default: 512)")
+    add("--new-tokens", type=_count, default=64, metavar="N", help="tokens that it writes (default: 64)")
+    add("--python", metavar="PATH", help="the interpreter or environment whose transformers is judged")
+    add("--against", action="append", default=[], metavar="REQUIREMENT", help="a release to judge, repeatable")
+    add("--format", choices=("text", "json", "html"), default="text", help="how to print it (default: text)")
+    add("--output", metavar="FILE", help="write it there")
+
+
 def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--wheel", metavar="FILE", help="the old transformers release from disk, not the network")
 
@@ -210,5 +246,6 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "explain": _explain,
     "list": _nothing,
     "run": _live,
+    "fit": _fit,
     "demo": _demo,
 }

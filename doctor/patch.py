@@ -12,17 +12,18 @@ import importlib
 import pkgutil
 import re
 import textwrap
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, ClassVar
 
 import libcst as cst
 
+from doctor.parsing import OURS as OURS
+from doctor.parsing import Refusal as Refusal
+from doctor.parsing import parsed as parsed
+
 BANNER = "# Added by tune-doctor: lets this file run on every transformers release from 4.47 to 5.x."
-OURS = "_doctor_"
-"""The names of the functions that patches bring along begin with this; patches leave those functions alone."""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _END = re.compile(r"(?:\r\n|\r|\n)\Z")
 _FOLDED = re.compile(rf"^[ \t]*(?:class|def) {OURS}folded_\d+(?:\(\))?: pass\b", re.MULTILINE)
@@ -40,13 +41,6 @@ class Example:
     before: str
     after: str | None = None
     keeps: str = ""
-
-
-class Refusal(Exception):
-    """A patch met a form of its construct that it cannot rewrite without changing the numbers.
-
-    The message says which, with the line where known; the file is left as it was.
-    """
 
 
 class File:
@@ -86,6 +80,10 @@ class Patch:
     mends: ClassVar[tuple[str, ...]] = ()
     """Constructs of findings that this patch removes: check ids, `attribute:NAME`, `import:MODULE.NAME`."""
     examples: ClassVar[Sequence[Example]]
+    proof: ClassVar[str]
+    """A file of remote code in miniature that uses the construct and asserts what comes of it.  As it stands it runs on
+    the releases of `old` and fails on all others; rewritten by this patch alone it runs on those of `new`.
+    """
     helpers: ClassVar[Mapping[str, str]] = {}
     """Functions the output calls: name to source.  Names begin with `_doctor_`."""
 
@@ -107,21 +105,6 @@ class Patch:
         """The name of one of `helpers`, which will be in the file."""
         self.file.helpers[name] = self.helpers[name]
         return cst.Name(name)
-
-
-@lru_cache(maxsize=2)
-def parsed(text: str) -> ast.Module:
-    """A file's `ast` tree, for patches that look around before they rewrite: libcst takes ten times as long.
-
-    Raises Refusal where the file's Python is newer than the one that runs.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes in somebody's docstring are not our subject
-        try:
-            return ast.parse(text)
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None) or 1
-            raise Refusal(f"line {line}: the file's Python is newer than the one that runs doctor") from error
 
 
 @dataclass(frozen=True)

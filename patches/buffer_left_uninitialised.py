@@ -198,6 +198,30 @@ class P(transformers.PreTrainedModel):
             keeps="computed when it is needed",
         ),
     ]
+    proof = """
+import torch
+from scenery import TinyConfig, reloaded
+from transformers import PreTrainedModel
+
+class Rope(torch.nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        inv_freq = 1.0 / (10000 ** (torch.arange(0, dim, 2).float() / dim))
+        self.register_buffer("inv_freq", inv_freq, persistent=False)
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.weight, self.rope = torch.nn.Parameter(torch.ones(4)), Rope(64)
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

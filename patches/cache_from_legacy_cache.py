@@ -54,6 +54,12 @@ def _doctor_from_legacy(cache_class, past_key_values=None):
         ),
         Example("past_key_values = DynamicCache()", keeps="an empty cache needs no conversion"),
     ]
+    proof = """
+from scenery import states
+from transformers import DynamicCache
+
+assert DynamicCache.from_legacy_cache(((states(3), states(3)),)).get_seq_length() == 3
+"""
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         if not m.matches(updated_node, CONVERTED) or m.matches(updated_node.func, OWN):

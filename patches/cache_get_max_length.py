@@ -52,6 +52,14 @@ def _doctor_max_length(cache):
         Example("limit = self.get_max_length()", keeps="the class's own method"),
         Example("limit = layer.get_max_length(0)", keeps="not the call without arguments"),
     ]
+    proof = """
+from scenery import states
+from transformers import DynamicCache
+
+cache = DynamicCache()
+cache.update(states(3), states(3), 0)
+assert cache.get_max_length() is None
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

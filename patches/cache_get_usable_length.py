@@ -49,6 +49,14 @@ def _doctor_usable_length(cache, new_seq_length, layer_idx=0):
             keeps="a cache's own method",
         ),
     ]
+    proof = """
+from scenery import states
+from transformers import DynamicCache
+
+cache = DynamicCache()
+cache.update(states(3), states(3), 0)
+assert cache.get_usable_length(1, 0) == 3
+"""
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         if not m.matches(updated_node, ASKED) or m.matches(updated_node.func, OWN):

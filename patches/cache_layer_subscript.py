@@ -50,6 +50,14 @@ def _doctor_cache_layer(cache, layer_idx):
         Example("class C(Cache):\n    def f(self, i):\n        return self.key_cache[i]", keeps="a cache's own list"),
         Example("past_length = past_key_values[0][0].shape[2]", keeps="a tuple of layers"),
     ]
+    proof = """
+from scenery import states
+from transformers import DynamicCache
+
+cache = DynamicCache()
+cache.update(states(3), states(3), 0)
+assert cache.key_cache[0].shape[-2] == 3
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

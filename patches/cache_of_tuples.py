@@ -81,6 +81,31 @@ class CacheOfTuples(Patch):
             keeps="the library's model keeps the cache",
         ),
     ]
+    proof = """
+from scenery import Tiny, states
+from transformers import GenerationMixin, PreTrainedModel
+
+class OwnInputs(Tiny, PreTrainedModel):
+    def forward(self, input_ids, past_key_values=None, attention_mask=None, position_ids=None, use_cache=None,
+                inputs_embeds=None, return_dict=None):
+        past = 0 if past_key_values is None else past_key_values[0][0].shape[2]
+        layer = states(past + input_ids.shape[1]), states(past + input_ids.shape[1])
+        return self.answer(input_ids, (layer,))
+
+    def prepare_inputs_for_generation(self, input_ids, past_key_values=None, **kwargs):
+        new = input_ids if past_key_values is None else input_ids[:, -1:]
+        return {"input_ids": new, "past_key_values": past_key_values}
+
+class MixinsInputs(Tiny, PreTrainedModel, GenerationMixin):
+    def forward(self, input_ids, past_key_values=None, attention_mask=None, position_ids=None, use_cache=None,
+                inputs_embeds=None, return_dict=None):
+        return OwnInputs.forward(self, input_ids, past_key_values)
+
+for kind in (OwnInputs, MixinsInputs):
+    model = kind(kind.config_class())
+    assert model.says() == [3, 3, 3]
+    assert model.seen == [2, 1, 1], model.seen
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

@@ -47,6 +47,14 @@ def _doctor_seen_tokens(cache):
         Example("key, cache.seen_tokens = pair", keeps="an assignment makes the attribute"),
         Example("seen_tokens = cache.get_seq_length()", keeps="a local name"),
     ]
+    proof = """
+from scenery import states
+from transformers import DynamicCache
+
+cache = DynamicCache()
+cache.update(states(3), states(3), 0)
+assert cache.seen_tokens == 3
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

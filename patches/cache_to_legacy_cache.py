@@ -46,6 +46,14 @@ def _doctor_to_legacy(cache):
         ),
         Example("next_cache = decoder_cache", keeps="nothing is converted"),
     ]
+    proof = """
+from scenery import states
+from transformers import DynamicCache
+
+cache = DynamicCache()
+cache.update(states(3), states(3), 0)
+assert len(cache.to_legacy_cache()) == 1
+"""
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         if not m.matches(updated_node, CONVERTED) or m.matches(updated_node.func, OWN):

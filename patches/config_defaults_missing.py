@@ -74,6 +74,18 @@ class ConfigDefaultsMissing(Patch):
         Example("from transformers import LlamaConfig\n\nclass C(LlamaConfig):\n    pass\n", keeps="LlamaConfig's"),
         Example(USE + "class M(nn.Module):\n    config_class = PretrainedConfig\n", keeps="not a configuration"),
     ]
+    proof = """
+from transformers import PretrainedConfig
+
+class C(PretrainedConfig):
+    model_type = "c"
+
+    def __init__(self, size=1, **kwargs):
+        self.size = size
+        super().__init__(**kwargs)
+
+assert C.from_dict({"size": 2}).tie_word_embeddings is True
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

@@ -62,6 +62,28 @@ def _doctor_rope_fields(scaling, *names):
         Example(_OLD.replace("!= 2", "== 0"), keeps="it counts nothing"),
         Example(_OLD.replace("PretrainedConfig", "Module").replace("MyConfig", "Rotary"), keeps="no configuration"),
     ]
+    proof = """
+from transformers import PretrainedConfig
+
+class C(PretrainedConfig):
+    max_position_embeddings = 64
+
+    def __init__(self, rope_scaling=None, **kwargs):
+        self.rope_scaling = rope_scaling
+        self.check()
+        super().__init__(**kwargs)
+
+    def check(self):
+        if self.rope_scaling is None:
+            return
+        if not isinstance(self.rope_scaling, dict) or len(self.rope_scaling) != 2:
+            raise ValueError(f"`rope_scaling` must be a dictionary with two fields, got {self.rope_scaling}")
+        if self.rope_scaling.get("type", None) not in ("linear", "dynamic") or self.rope_scaling["factor"] <= 1:
+            raise ValueError("`rope_scaling`'s type field must be one of ['linear', 'dynamic']")
+
+C(rope_scaling={"type": "linear", "factor": 2.0})
+C(rope_scaling={"rope_type": "linear", "factor": 2.0})
+"""
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         if not self.unit.config or not isinstance(original_node.body, cst.IndentedBlock):

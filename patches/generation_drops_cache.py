@@ -47,6 +47,31 @@ class GenerationDropsCache(Patch):
         ),
         Example("class M(P):\n    def forward(self, x):\n        past_key_values = None\n", keeps="not generation"),
     ]
+    proof = """
+from scenery import Tiny, states, torch
+
+class M(Tiny):
+    def forward(self, input_ids, past_key_values=None, attention_mask=None, **kwargs):
+        past_key_values.update(states(input_ids.shape[1]), states(input_ids.shape[1]), 0)
+        return self.answer(input_ids, past_key_values)
+
+    def prepare_inputs_for_generation(self, input_ids, past_key_values=None, cache_position=None, **kwargs):
+        if input_ids.shape[1] == 4:
+            past_key_values = None
+        inputs = super().prepare_inputs_for_generation(
+            input_ids, past_key_values=past_key_values, cache_position=cache_position, **kwargs
+        )
+        return {**inputs, "past_key_values": past_key_values or self.fresh()}
+
+    def fresh(self):
+        from transformers import DynamicCache
+
+        return DynamicCache()
+
+model = M(M.config_class())
+model.says()
+assert model.seen == [2, 1, 4], model.seen
+"""
 
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine

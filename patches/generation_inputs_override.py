@@ -1,11 +1,12 @@
 """`prepare_inputs_for_generation` is written for what `generate` handed over in transformers 4.
 
-transformers 5 drops an attention mask of ones and hands None (`'NoneType' object has no attribute 'shape'`), hands the
-whole sequence's `cache_position` (5.2, 5.3) or none (5.4), and the whole sequence's positions, which an override of
-4.x passes on beside the one new token, or drops for None: wrong positions, without an error.  From 4.56 on it also
-hands a cache that forgets what is outside the sliding window, while such files mask for a cache that keeps everything,
-and a cache as `cache_params`, where Mamba's files make their own: `'DynamicCache' object has no attribute
-'ssm_states'`.  The decorator gives the override what it was written for and trims the positions that come out.
+transformers hands the whole sequence's `cache_position` (5.2, 5.3) or none (from 5.4 on), from 5.2 on the whole
+sequence's positions, which an override of 4.x passes on beside the one new token, or drops for None (wrong positions,
+without an error), and from 5.18 on None for an attention mask of ones (`'NoneType' object has no attribute 'shape'`).
+From 4.56 on, 5.0 excepted, it also hands a cache that forgets what is outside the sliding window, while such
+files mask for a cache that keeps everything, and a cache as `cache_params`, where Mamba's files make their own:
+`'DynamicCache' object has no attribute 'ssm_states'`.  The decorator gives the override what it was written for and
+trims the positions that come out.
 
 Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
 """
@@ -28,7 +29,7 @@ OLDER = m.OneOf(m.Name("cache_position"), m.Name("attention_mask"), m.Name("posi
 
 
 class GenerationInputsOverride(Patch):
-    old, new = "transformers<4.56", "transformers>=4.36"
+    old, new = "transformers<5.1,!=4.56.*,!=4.57.*", "transformers>=4.36"
     needles = (b"def prepare_inputs_for_generation",)
     mends = ("argument:prepare_inputs_for_generation.cache_position",)
     helpers = {
@@ -100,10 +101,10 @@ def _doctor_generation_inputs(prepare):
     examples = [
         Example(
             "class M(P):\n    def prepare_inputs_for_generation(self, input_ids, attention_mask=None):\n"
-            "        return {'input_ids': input_ids, 'attention_mask': attention_mask}\n",
+            "        return {'n': attention_mask.shape[1], 'attention_mask': attention_mask}\n",
             "class M(P):\n    @_doctor_generation_inputs\n"
             "    def prepare_inputs_for_generation(self, input_ids, attention_mask=None):\n"
-            "        return {'input_ids': input_ids, 'attention_mask': attention_mask}\n",
+            "        return {'n': attention_mask.shape[1], 'attention_mask': attention_mask}\n",
         ),
         Example(
             "class M(P):\n    # why\n    def prepare_inputs_for_generation(self, ids, cache_position=None, **kw):\n"
@@ -130,6 +131,34 @@ def _doctor_generation_inputs(prepare):
         ),
         Example("def prepare_inputs_for_generation(ids, attention_mask):\n    return ids\n", keeps="not a method"),
     ]
+    proof = """
+import torch
+from scenery import Tiny, TinyConfig, states
+from transformers import DynamicCache
+
+class M(Tiny):
+    _supports_cache_class = True
+
+    def forward(self, input_ids, past_key_values=None, attention_mask=None, position_ids=None, **kwargs):
+        past_key_values = DynamicCache() if past_key_values is None else past_key_values
+        keys, _ = past_key_values.update(states(input_ids.shape[1]), states(input_ids.shape[1]), 0)
+        assert keys.shape[2] == attention_mask.shape[1], "the cache forgot what the mask counts"
+        assert position_ids.shape == input_ids.shape, "positions of other tokens"
+        return self.answer(input_ids, past_key_values)
+
+    def prepare_inputs_for_generation(
+        self, input_ids, past_key_values=None, attention_mask=None, position_ids=None, **kwargs
+    ):
+        past = 0 if past_key_values is None else past_key_values.get_seq_length()
+        if position_ids is None:
+            position_ids = (attention_mask.long().cumsum(-1) - 1)[:, past:]
+        inputs = {"attention_mask": attention_mask, "position_ids": position_ids}
+        return {"input_ids": input_ids[:, past:], "past_key_values": past_key_values, **inputs}
+
+model = M(TinyConfig(sliding_window=2))
+model.says(prompt=4)
+assert model.seen == [4, 1, 1]
+"""
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         if updated_node.name.value != OVERRIDE or not self.file.classes or self.file.function is not None:

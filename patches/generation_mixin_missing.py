@@ -1,6 +1,6 @@
 """A model that generates does not inherit from `GenerationMixin`.
 
-From transformers 4.50 on `PreTrainedModel` does not bring `generate` any more: `AttributeError: 'Phi3ForCausalLM'
+From transformers 4.52 on `PreTrainedModel` does not bring `generate` any more: `AttributeError: 'Phi3ForCausalLM'
 object has no attribute 'generate'`.  The mixin comes after the model's other bases, as every release wants it.
 
 Reference: https://github.com/huggingface/transformers/pull/33150
@@ -21,7 +21,7 @@ USE = "from transformers.modeling_utils import PreTrainedModel\n"
 
 
 class GenerationMixinMissing(Patch):
-    old, new = "transformers<4.50", "transformers>=4.36"
+    old, new = "transformers<4.52", "transformers>=4.36"
     needles = (b"def prepare_inputs_for_generation",)
     mends = ("attribute:generate",)
     examples = [
@@ -42,6 +42,30 @@ class GenerationMixinMissing(Patch):
         Example(USE + "class M(PreTrainedModel):\n    pass\n", keeps="does not generate"),
         Example("class M(Wrapper):\n" + HEAD, keeps="not a model of transformers, as far as the file tells"),
     ]
+    proof = """
+import torch
+from scenery import Tiny, TinyConfig
+from transformers import PreTrainedModel
+
+class M(PreTrainedModel):
+    config_class, answer, says = TinyConfig, Tiny.answer, Tiny.says
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.bias, self.seen = torch.nn.Parameter(torch.eye(8)[3]), []
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+    def forward(self, input_ids, attention_mask=None, **kwargs):
+        return self.answer(input_ids)
+
+    def prepare_inputs_for_generation(self, input_ids, **kwargs):
+        return {"input_ids": input_ids}
+
+assert M(TinyConfig()).says() == [3, 3, 3]
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

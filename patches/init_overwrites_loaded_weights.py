@@ -28,57 +28,66 @@ OF_PART = m.Call(
 """torch.nn.init of a part or view of a tensor, which does not carry the tensor's mark."""
 
 
+HEAD = "class M(PreTrainedModel):\n    def _init_weights(self, module):\n"
+
+
+def _example(write: str, tensor: str) -> Example:
+    asks = f'        if not getattr({tensor}, "{MARK}", False):\n            {write}\n'
+    return Example(f"{HEAD}        {write}\n", HEAD + asks)
+
+
 class InitOverwritesLoadedWeights(Patch):
     old, new = "transformers<5", "transformers>=4.36"
     needles = tuple(f"def {name}(".encode() for name in INIT)
     mends = ("init-overwrites-loaded-weights",)
     examples = [
+        _example("module.weight.data.normal_(mean=0.0, std=std)", "module.weight"),
+        _example("module.weight.data[module.padding_idx].zero_()", "module.weight"),
+        _example("module.dt_proj.bias.copy_(inv_dt)", "module.dt_proj.bias"),
+        _example("nn.init.normal_(module.weight.data, std=std)", "module.weight"),
+        _example("module.decay.data.log_().mul_(0.5)", "module.decay"),
         Example(
-            "def _init_weights(self, module):\n    module.weight.data.normal_(mean=0.0, std=std)\n",
-            'def _init_weights(self, module):\n    if not getattr(module.weight, "_is_hf_initialized", False):\n'
-            "        module.weight.data.normal_(mean=0.0, std=std)\n",
-        ),
-        Example(
-            "def _init_weights(self, module):\n    if module.padding_idx is not None:\n"
-            "        module.weight.data[module.padding_idx].zero_()\n",
-            "def _init_weights(self, module):\n    if module.padding_idx is not None:\n"
-            '        if not getattr(module.weight, "_is_hf_initialized", False):\n'
-            "            module.weight.data[module.padding_idx].zero_()\n",
-        ),
-        Example(
-            "def _init_weights(self, module):\n    with torch.no_grad():\n        module.dt_proj.bias.copy_(inv_dt)\n",
-            "def _init_weights(self, module):\n    with torch.no_grad():\n"
-            '        if not getattr(module.dt_proj.bias, "_is_hf_initialized", False):\n'
-            "            module.dt_proj.bias.copy_(inv_dt)\n",
-        ),
-        Example(
-            "def _init_weights(self, module):\n    for name, p in module.named_parameters():\n"
-            "        p.data = torch.zeros_like(p)  # start flat\n",
-            "def _init_weights(self, module):\n    for name, p in module.named_parameters():\n"
-            '        if not getattr(p, "_is_hf_initialized", False):\n'
+            HEAD + "        for name, p in module.named_parameters():\n"
             "            p.data = torch.zeros_like(p)  # start flat\n",
+            HEAD + "        for name, p in module.named_parameters():\n"
+            '            if not getattr(p, "_is_hf_initialized", False):\n'
+            "                p.data = torch.zeros_like(p)  # start flat\n",
         ),
+        Example(HEAD + "        nn.init.normal_(module.weight, std=std)\n", keeps="the library guards torch.nn.init"),
         Example(
-            "def _init_weights(self, module):\n    nn.init.normal_(module.weight.data, std=std)\n",
-            'def _init_weights(self, module):\n    if not getattr(module.weight, "_is_hf_initialized", False):\n'
-            "        nn.init.normal_(module.weight.data, std=std)\n",
-        ),
-        Example(
-            "def _init_weights(self, module):\n    module.decay.data.log_().mul_(0.5)\n",
-            'def _init_weights(self, module):\n    if not getattr(module.decay, "_is_hf_initialized", False):\n'
-            "        module.decay.data.log_().mul_(0.5)\n",
-        ),
-        Example(
-            "def _init_weights(self, module):\n    nn.init.normal_(module.weight, std=std)\n",
-            keeps="the library guards torch.nn.init",
-        ),
-        Example(
-            'def _init_weights(self, module):\n    if not getattr(module.weight, "_is_hf_initialized", False):\n'
-            "        module.weight.data.zero_()\n",
+            HEAD + '        if not getattr(module.weight, "_is_hf_initialized", False):\n'
+            "            module.weight.data.zero_()\n",
             keeps="it asks",
         ),
         Example("def forward(self, x):\n    x.data.zero_()\n", keeps="not an initialisation"),
     ]
+    proof = """
+import torch
+from scenery import TinyConfig, reloaded
+from transformers import PreTrainedModel
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.ones(1), persistent=False)
+        self.c_proj = torch.nn.Linear(4, 4)
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.attention = Attention()
+        self.post_init()
+
+    def _init_weights(self, module):
+        for name, p in module.named_parameters():
+            if name == "c_proj.weight":
+                p.data.normal_()
+
+model = M(TinyConfig())
+assert torch.equal(reloaded(model).attention.c_proj.weight, model.attention.c_proj.weight)
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

@@ -1,8 +1,9 @@
 """`_get_initial_cache_position` is overridden with the arguments it had up to transformers 4.51.
 
-`generate` handed `(input_ids, model_kwargs)`; from 4.52 on it hands `(seq_length, device, model_kwargs)`: `TypeError:
-GPTBigCodeForCausalLM._get_initial_cache_position() takes 3 positional arguments but 4 were given`.  The decorator takes
-both; the ids it makes have the length and the device, which are all that such an override asks of them.
+`generate` handed `(input_ids, model_kwargs)`; from 4.52 to 5.3 it hands `(seq_length, device, model_kwargs)`:
+`TypeError: GPTBigCodeForCausalLM._get_initial_cache_position() takes 3 positional arguments but 4 were given`; from 5.4
+on it does not ask.  The decorator takes both; the ids it makes have the length and the device, which are all that such
+an override asks of them.
 
 Reference: https://github.com/huggingface/transformers/blob/v4.52.0/src/transformers/generation/utils.py
 """
@@ -20,7 +21,8 @@ HEAD = "class M(P):\n    def _get_initial_cache_position(self, "
 
 
 class InitialCachePositionOverride(Patch):
-    old, new = "transformers<4.52", "transformers>=4.36"
+    old = "transformers!=4.52.*,!=4.53.*,!=4.54.*,!=4.55.*,!=4.56.*,!=4.57.*,!=5.0.*,!=5.1.*,!=5.2.*,!=5.3.*"
+    new = "transformers>=4.36"
     needles = (b"def _get_initial_cache_position",)
     helpers = {
         DECORATOR: '''
@@ -60,6 +62,23 @@ def _doctor_initial_cache_position(initial):
         Example(HEAD + "seq_length, device, model_kwargs):\n        return model_kwargs\n", keeps="the newer form"),
         Example(HEAD + "*args):\n        return super()._get_initial_cache_position(*args)\n", keeps="takes both"),
     ]
+    proof = """
+import torch
+from scenery import Tiny
+
+class M(Tiny):
+    def forward(self, input_ids, attention_mask=None, **kwargs):
+        return self.answer(input_ids)
+
+    def prepare_inputs_for_generation(self, input_ids, **kwargs):
+        return {"input_ids": input_ids}
+
+    def _get_initial_cache_position(self, input_ids, model_kwargs):
+        model_kwargs["cache_position"] = torch.arange(input_ids.shape[1], device=input_ids.device)
+        return model_kwargs
+
+assert M(M.config_class()).says() == [3, 3, 3]
+"""
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         parameters = updated_node.params.params

@@ -17,7 +17,7 @@ NEGATED = m.UnaryOperation(operator=m.Minus(), expression=m.Name("num_logits_to_
 
 
 class NumLogitsToKeepNone(Patch):
-    old, new = "transformers<4.49", "transformers>=4.36"
+    old, new = "transformers>=4.45,<4.49", "transformers>=4.36"
     needles = (b"-num_logits_to_keep",)
     examples = [
         Example(
@@ -29,6 +29,18 @@ class NumLogitsToKeepNone(Patch):
         Example("h = h[:, -(num_logits_to_keep or 0) :]", keeps="None is taken care of"),
         Example("h = h[:, -logits_to_keep:]", keeps="the newer argument, which is a number or a tensor"),
     ]
+    proof = """
+from scenery import Tiny
+
+class M(Tiny):
+    def forward(self, input_ids, attention_mask=None, num_logits_to_keep=0, **kwargs):
+        return self.answer(input_ids[:, -num_logits_to_keep:])
+
+    def prepare_inputs_for_generation(self, input_ids, num_logits_to_keep=None, **kwargs):
+        return {"input_ids": input_ids, "num_logits_to_keep": num_logits_to_keep}
+
+assert M(M.config_class()).says() == [3, 3, 3]
+"""
 
     def leave_UnaryOperation(
         self, original_node: cst.UnaryOperation, updated_node: cst.UnaryOperation

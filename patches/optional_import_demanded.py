@@ -2,7 +2,7 @@
 
 Before remote code runs, transformers looks for every package it imports: `ImportError: This modeling file requires the
 following packages that were not found in your environment: mamba_ssm`.  It skips `try` on every release, `if
-is_..._available()` only from 4.49 on, and an import inside a function on none.  Such an import moves into `try`; where
+is_..._available()` only from 4.52 on, and an import inside a function on none.  Such an import moves into `try`; where
 the package is missing, it raises as before.
 
 Reference: https://github.com/huggingface/transformers/pull/35912
@@ -19,15 +19,15 @@ PACKAGES = (
     *("apex", "bitsandbytes", "causal_conv1d", "deepspeed", "flash_attn", "mamba_ssm", "mambapy", "triton"),
     *("xformers",),
 )
-WHY = "  # a `try`, because releases before 4.49 look for every other import"
+WHY = "  # a `try`, because releases before 4.52 look for every other import"
 AVAILABLE = m.Call(func=m.Name(m.MatchRegex(r"is_\w+_available")))
 FLASH = m.Call(func=m.Name(m.MatchRegex(r"is_flash_attn_\w*available")))
-"""The one condition that 4.41 to 4.48 know."""
+"""The one condition that 4.41 to 4.51 know."""
 GUARDED = "if is_mambapy_available():\n    {}else:\n    pscan = None\n"
 
 
 class OptionalImportDemanded(Patch):
-    old, new = "transformers>=4.49", "transformers>=4.36"
+    old, new = "transformers>=4.52", "transformers>=4.36"
     needles = tuple(name.encode() for name in PACKAGES)
     examples = [
         Example(
@@ -55,6 +55,17 @@ class OptionalImportDemanded(Patch):
         Example("try:\n    import triton\nexcept ImportError:\n    triton = None\n", keeps="in a `try` already"),
         Example("def f():\n    from .triton import kernel\n", keeps="the file's own module"),
     ]
+    proof = """
+from transformers.dynamic_module_utils import check_imports
+
+def is_mambapy_available():
+    return False
+
+if is_mambapy_available():
+    from mambapy.pscan import pscan
+
+check_imports(__file__)
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

@@ -59,6 +59,24 @@ class PostInitMissing(Patch):
         ),
         Example("class M(nn.Module):\n    def __init__(self):\n        super().__init__()\n", keeps="not a model"),
     ]
+    proof = """
+import torch
+from scenery import TinyConfig, reloaded
+from transformers import PreTrainedModel
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.head = torch.nn.Linear(4, 4)
+
+    def _init_weights(self, module):
+        pass
+
+model = M(TinyConfig())
+assert torch.equal(reloaded(model).head.weight, model.head.weight)
+"""
 
     def reaches(self, name: str, text: str) -> bool:
         owner, _, method = name.partition(".")

@@ -36,11 +36,6 @@ class {name}(DynamicCache):
 """
 YES = "def {name}():\n    return True\n"
 NO = "def {name}():\n    return False\n"
-FLASH_2_10 = """def {name}():
-    from transformers.utils import is_flash_attn_greater_or_equal
-
-    return is_flash_attn_greater_or_equal("2.1.0")
-"""
 KWARGS = "from typing import TypedDict\n\nclass {name}(TypedDict, total=False):\n    pass\n"
 
 NEVER = """class {name}:
@@ -96,7 +91,6 @@ GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "MambaCache": (_CACHES, MAMBA),
     "LossKwargs": (("transformers.utils", "transformers.utils.generic"), KWARGS),
     "is_flash_attn_available": (_UTILS, NO),
-    "is_flash_attn_greater_or_equal_2_10": (("transformers.utils", "transformers.utils.import_utils"), FLASH_2_10),
     "is_flax_available": (_UTILS, NO),
     "is_safetensors_available": (_UTILS, YES),
     "is_tf_available": (_UTILS, NO),
@@ -154,7 +148,7 @@ except ImportError:
         ),
         Example(
             """from transformers.utils import (
-    is_flash_attn_greater_or_equal_2_10,
+    is_tf_available,
     logging,
 )
 """,
@@ -162,12 +156,10 @@ except ImportError:
     logging,
 )
 try:
-    from transformers.utils import is_flash_attn_greater_or_equal_2_10
+    from transformers.utils import is_tf_available
 except ImportError:
-    def is_flash_attn_greater_or_equal_2_10():
-        from transformers.utils import is_flash_attn_greater_or_equal
-
-        return is_flash_attn_greater_or_equal("2.1.0")
+    def is_tf_available():
+        return False
 """,
         ),
         Example(
@@ -229,6 +221,14 @@ except ImportError:
         ),
         Example("from mylib.cache_utils import SlidingWindowCache\n", keeps="somebody else's name"),
     ]
+    proof = """
+from transformers.cache_utils import DynamicCache, SlidingWindowCache
+from transformers.pytorch_utils import find_pruneable_heads_and_indices
+from transformers.utils.import_utils import is_torch_fx_available
+
+assert not isinstance(DynamicCache(), SlidingWindowCache)
+assert is_torch_fx_available() in (True, False)
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

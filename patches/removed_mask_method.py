@@ -101,6 +101,17 @@ def _doctor_invert_attention_mask(model, encoder_attention_mask):
         ),
         Example("mask = masks.get_head_mask(mask, 2)", keeps="not a model"),
     ]
+    proof = """
+import torch
+from scenery import Tiny
+
+class M(Tiny):
+    def forward(self, mask, heads=None):
+        return self.get_head_mask(heads, 2), self.invert_attention_mask(mask)
+
+heads, mask = M(M.config_class())(torch.tensor([[1, 0]]))
+assert heads == [None, None] and mask.flatten().tolist() == [0.0, torch.finfo(torch.float32).min]
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

@@ -22,7 +22,7 @@ def _asked(past: str, beams: str, indent: str) -> str:
 
 
 class ReorderCacheOfTuples(Patch):
-    old, new = "transformers<4.50", "transformers>=4.36"
+    old, new = "transformers<4.54", "transformers>=4.36"
     needles = (b"def _reorder_cache(",)
     examples = [
         Example(
@@ -43,6 +43,29 @@ class ReorderCacheOfTuples(Patch):
         Example("def reorder(past, beam_idx):\n    return past\n"),
         Example("def _reorder_cache(past, beam_idx):\n    raise NotImplementedError\n", keeps="no beams"),
     ]
+    proof = """
+from scenery import Tiny, states
+from transformers import DynamicCache
+
+class M(Tiny):
+    _supports_cache_class = True
+
+    def forward(self, input_ids, past_key_values=None, attention_mask=None, **kwargs):
+        new = states(input_ids.shape[1]).expand(input_ids.shape[0], -1, -1, -1)
+        past_key_values = DynamicCache() if past_key_values is None else past_key_values
+        past_key_values.update(new, new, 0)
+        return self.answer(input_ids, past_key_values)
+
+    def prepare_inputs_for_generation(self, input_ids, past_key_values=None, **kwargs):
+        past = 0 if past_key_values is None else past_key_values.get_seq_length()
+        return {"input_ids": input_ids[:, past:], "past_key_values": past_key_values}
+
+    @staticmethod
+    def _reorder_cache(past, beam_idx):
+        return tuple(tuple(state.index_select(0, beam_idx) for state in layer) for layer in past)
+
+assert M(M.config_class()).says(num_beams=2) == [3, 3, 3]
+"""
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         names = [parameter.name.value for parameter in updated_node.params.params if parameter.name.value != "self"]

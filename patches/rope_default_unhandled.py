@@ -66,6 +66,23 @@ class RopeDefaultUnhandled(ScalingPatch):
             keeps="right on every release: the file knows `default`",
         ),
     ]
+    proof = """
+from transformers import PretrainedConfig
+
+class C(PretrainedConfig):
+    def __init__(self, rope_theta=10000.0, rope_scaling=None, **kwargs):
+        self.rope_theta, self.rope_scaling = rope_theta, rope_scaling
+        super().__init__(**kwargs)
+
+class Attention:
+    def __init__(self, config):
+        self.factor = 1.0
+        if config.rope_scaling is not None:
+            self.factor = config.rope_scaling["factor"]
+
+assert Attention(C()).factor == 1.0
+assert Attention(C(rope_scaling={"type": "linear", "factor": 2.0})).factor == 2.0
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

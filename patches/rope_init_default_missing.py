@@ -70,6 +70,18 @@ def _doctor_rope_init(kind):
             keeps="written for transformers 5",
         ),
     ]
+    proof = """
+import torch
+from transformers import LlamaConfig
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+class Rotary:
+    def __init__(self, config):
+        self.inv_freq, self.scale = ROPE_INIT_FUNCTIONS["default"](config, "cpu")
+
+rotary = Rotary(LlamaConfig(rope_theta=5000.0, hidden_size=64, num_attention_heads=4))
+assert torch.allclose(rotary.inv_freq, 1.0 / 5000.0 ** (torch.arange(0, 16, 2) / 16)) and rotary.scale == 1.0
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

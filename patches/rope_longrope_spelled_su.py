@@ -45,6 +45,16 @@ class RopeLongropeSpelledSu(RopePatch):
         ),
         Example('ok = rope_type in ("su", "longrope")', keeps="both are there"),
     ]
+    proof = """
+def is_scaled(rope_scaling):
+    scaling_type = rope_scaling["type"]
+    if scaling_type == "su":
+        return True
+    raise ValueError(f"Unknown RoPE scaling type {scaling_type}")
+
+assert is_scaled({"type": "su"})
+assert is_scaled({"type": "longrope"})
+"""
 
     def leave_Comparison(self, original_node: cst.Comparison, updated_node: cst.Comparison) -> cst.BaseExpression:
         if len(original_node.comparisons) != 1 or not self._one_name:

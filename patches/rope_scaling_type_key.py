@@ -61,6 +61,22 @@ class RopeScalingTypeKey(ScalingPatch):
             keeps="right on every release: it reads both keys and knows `default`",
         ),
     ]
+    proof = """
+from transformers import PretrainedConfig
+
+class C(PretrainedConfig):
+    def __init__(self, rope_theta=10000.0, rope_scaling=None, **kwargs):
+        self.rope_theta, self.rope_scaling = rope_theta, rope_scaling
+        super().__init__(**kwargs)
+
+def kind(config):
+    if config.rope_scaling is None:
+        return None
+    return config.rope_scaling["type"]
+
+assert kind(C()) is None
+assert kind(C(rope_scaling={"type": "linear", "factor": 2.0})) == "linear"
+"""
 
     def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
         read = self._read(original_node)

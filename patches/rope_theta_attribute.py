@@ -49,6 +49,12 @@ class RopeThetaAttribute(RopePatch):
         ),
         Example("config = MyConfig(rope_theta=config.rope_theta)", keeps="one configuration made from another"),
     ]
+    proof = """
+from transformers import LlamaConfig
+
+config = LlamaConfig.from_dict({"rope_theta": 5000.0, "hidden_size": 64, "num_attention_heads": 4})
+assert config.rope_theta == 5000.0
+"""
 
     def visit_Call(self, node: cst.Call) -> None:
         if code(node.func).endswith(("Config", "from_pretrained", "from_dict")):

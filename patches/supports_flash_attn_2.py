@@ -44,6 +44,17 @@ class SupportsFlashAttn2(Patch):
         Example("class P(PreTrainedModel):\n    _supports_flash_attn = True\n", keeps="the new name"),
         Example("print(P._supports_flash_attn_2)\n", keeps="a reading"),
     ]
+    proof = """
+from scenery import Tiny
+
+class M(Tiny):
+    _supports_flash_attn_2 = True
+
+try:
+    model = M._from_config(M.config_class(), attn_implementation="flash_attention_2")
+except ImportError:
+    pass  # flash_attn is not installed here, which is asked last
+"""
 
     def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
         body = list(updated_node.body.body)

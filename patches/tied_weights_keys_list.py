@@ -78,6 +78,33 @@ class Head(Base):
             keeps="the file does not say where the embedding is",
         ),
     ]
+    proof = """
+import torch
+from scenery import TinyConfig, reloaded
+from transformers import PreTrainedModel
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+    _tied_weights_keys = ["head.weight"]
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed = torch.nn.Embedding(8, 4)
+        self.head = torch.nn.Linear(4, 8, bias=False)
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+    def get_input_embeddings(self):
+        return self.embed
+
+    def get_output_embeddings(self):
+        return self.head
+
+model = reloaded(M(TinyConfig(tie_word_embeddings=True)))
+assert torch.equal(model.head.weight, model.embed.weight)
+"""
 
     def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
         if not m.matches(updated_node, LIST) or not self.file.classes or self.file.function is not None:

@@ -50,6 +50,15 @@ def _doctor_unmask_unattended(expanded_mask, attention_mask, unmasked_value):
         Example(CALL + "m, min_dtype=min_dtype)", keeps="the newer form"),
         Example(CALL + "m, torch.finfo(dtype).min)", keeps="the newer form"),
     ]
+    proof = """
+import torch
+from transformers.modeling_attn_mask_utils import AttentionMaskConverter
+
+attended = torch.tensor([[0, 1]])
+mask = torch.tensor([[False, False], [False, True]]).expand(1, 1, 2, 2)
+mask = AttentionMaskConverter._unmask_unattended(mask, attended, unmasked_value=True)
+assert mask.tolist() == [[[[True, True], [False, True]]]]
+"""
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         if not m.matches(updated_node.func, CALLED):
