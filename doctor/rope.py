@@ -39,13 +39,10 @@ class Unit:
     """It tests whether there is a scaling at all."""
     dictlike: bool = False
     """It calls the dict's methods or asks what is in it."""
-<<<<<<< HEAD
     demanding: bool = False
     """It reads, by subscript, what only a scaled RoPE has."""
-=======
     first: ast.AST | None = None
     """Where it first reads one of KEYS, or tests whether there is a scaling."""
->>>>>>> main
 
     @property
     def copes(self) -> bool:
