@@ -1,6 +1,6 @@
 """A model masks its sliding window itself, and leaves the inputs of generation to the library.
 
-From transformers 4.56 on `generate` hands such a model a cache that forgets what is outside the window, while the
+From transformers 4.56 on (5.0 apart) `generate` hands such a model a cache that forgets what is outside the window, while the
 file's mask is as long as the text: a wrong mask, without an error, as soon as the text is longer than the window.  The
 model now takes a cache that keeps everything, as it did.
 
@@ -38,7 +38,7 @@ class Head(PreTrainedModel, GenerationMixin):
 
 
 class CacheForgetsWindow(Patch):
-    old, new = "transformers<4.56", "transformers>=4.36"
+    old, new = "transformers!=4.56.*,!=4.57.*,<5.1", "transformers>=4.36"
     needles = (b"sliding_window",)
     helpers = {
         HELPER: '''
@@ -62,6 +62,28 @@ def _doctor_whole_cache(cache):
         Example(HEAD.replace(", GenerationMixin", ""), keeps="does not generate"),
         Example(HEAD.replace("sliding_window", "window"), keeps="no sliding window"),
     ]
+
+    proof = """
+import torch
+from scenery import Tiny as PreTrainedModel, TinyConfig, states
+from transformers import DynamicCache, GenerationMixin
+
+class M(PreTrainedModel, GenerationMixin):
+    _supports_cache_class = True
+
+    def forward(self, input_ids, past_key_values=None, attention_mask=None, **kwargs):
+        past_key_values = DynamicCache() if past_key_values is None else past_key_values
+        keys, _ = past_key_values.update(states(input_ids.shape[1]), states(input_ids.shape[1]), 0)
+        self._causal_mask(keys.shape[2], self.config.sliding_window)
+        return self.answer(input_ids, past_key_values)
+
+    def _causal_mask(self, length, sliding_window):
+        self.lengths = [*getattr(self, "lengths", []), length]
+
+model = M(TinyConfig(sliding_window=2))
+model.says(prompt=4)
+assert model.lengths == [4, 5, 6], "the cache forgot what the mask counts"
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

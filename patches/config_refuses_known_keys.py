@@ -55,6 +55,36 @@ def _doctor_unknown(kwargs):
         ),
     ]
 
+    proof = """
+import json
+from transformers import PretrainedConfig
+
+class Inner(PretrainedConfig):
+    model_type = "inner-proof"
+
+    def __init__(self, size=1, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+        for name in ("model_type", "transformers_version"):
+            kwargs.pop(name, None)
+        if len(kwargs) != 0:
+            raise ValueError(f"unknown {kwargs=}")
+
+class Outer(PretrainedConfig):
+    model_type = "outer-proof"
+
+    def __init__(self, inner=None, **kwargs):
+        self.inner = Inner(**(inner or {})) if not isinstance(inner, Inner) else inner
+        super().__init__(**kwargs)
+
+made = Outer()
+made.inner._attn_implementation_internal = None
+if hasattr(made.inner, "dtype"):
+    made.inner.dtype = "float32"
+again = Outer.from_dict(json.loads(made.to_json_string()))
+assert again.inner.size == 1
+"""
+
     def __init__(self, file: File) -> None:
         super().__init__(file)
         classes = Classes(file.text)
@@ -90,8 +120,9 @@ def _is_config(classes: Classes, name: str) -> bool:
 
 def _refuses(node: cst.If, rest: str) -> bool:
     """`if kwargs: raise ...`, `if len(kwargs) != 0: raise ...`."""
-    asked = m.OneOf(m.Name(rest), m.Call(func=m.Name("len"), args=[m.Arg(value=m.Name(rest))]))
-    whole = m.matches(node.test, m.OneOf(asked, m.Comparison(left=asked)))
+    asked = node.test.left if isinstance(node.test, cst.Comparison) else node.test
+    counted = m.Call(func=m.Name("len"), args=[m.Arg(value=m.Name(rest))])
+    whole = m.matches(asked, m.Name(rest)) or m.matches(asked, counted)
     raises = any(m.matches(line, m.SimpleStatementLine(body=[m.Raise()])) for line in node.body.body)
     one_key = m.matches(node.test, m.Comparison(comparisons=[m.ComparisonTarget(operator=m.OneOf(m.In(), m.NotIn()))]))
     return whole and raises and not one_key

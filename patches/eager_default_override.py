@@ -45,6 +45,22 @@ class EagerDefaultOverride(Patch):
         Example(BEFORE.replace(HOOK, "_check"), keeps="another method"),
     ]
 
+    proof = """
+from scenery import Tiny, TinyConfig
+
+class M(Tiny):
+    _supports_sdpa = True
+
+    @classmethod
+    def _check_and_enable_sdpa(cls, config, hard_check_only=False):
+        config = super()._check_and_enable_sdpa(config, hard_check_only=hard_check_only)
+        if not hard_check_only and config._attn_implementation == "sdpa":
+            config._attn_implementation = "eager"
+        return config
+
+assert M._from_config(TinyConfig()).config._attn_implementation == "eager"
+"""
+
     def __init__(self, file: File) -> None:
         super().__init__(file)
         nodes = [node for node in parsed(file.text).body if isinstance(node, ast.ClassDef)]

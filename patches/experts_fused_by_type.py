@@ -29,10 +29,11 @@ BLOCK = """class Block(nn.Module):
         self.experts = nn.ModuleList([Expert(config) for _ in range(config.num_experts)])
 
 """
+MODEL = "\nclass M(P):\n    def __init__(self, config):\n        super().__init__(config)\n        self.post_init()\n"
 
 
 class ExpertsFusedByType(Patch):
-    old, new = "transformers<5", "transformers>=4.36"
+    old, new = "transformers!=5.0.*,!=5.1.*,!=5.2.*", "transformers>=4.36"
     needles = (b"experts = nn.ModuleList(",)
     helpers = {
         HELPER: '''
@@ -46,10 +47,10 @@ def _doctor_own_model_type(config):
     }
     examples = [
         Example(
-            BLOCK + "class P(PreTrainedModel):\n    config_class = C\n",
+            BLOCK + "class P(PreTrainedModel):\n    config_class = C\n" + MODEL,
             BLOCK
             + "class P(PreTrainedModel):\n    config_class = C\n\n    def __init__(self, config, *inputs, **kwargs):\n"
-            "        _doctor_own_model_type(config)\n        super().__init__(config, *inputs, **kwargs)\n",
+            "        _doctor_own_model_type(config)\n        super().__init__(config, *inputs, **kwargs)\n" + MODEL,
         ),
         Example(
             BLOCK + "class P(PreTrainedModel):\n    def __init__(self, cfg):\n        super().__init__(cfg)\n",
@@ -64,6 +65,45 @@ def _doctor_own_model_type(config):
             keeps="fused already",
         ),
     ]
+
+    proof = """
+import torch
+from torch import nn
+from scenery import TinyConfig, reloaded
+from transformers import PreTrainedModel
+
+class Config(TinyConfig):
+    model_type = "mixtral"
+    num_local_experts = 2
+
+class Expert(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w1, self.w2, self.w3 = (nn.Linear(*sizes, bias=False) for sizes in ((4, 8), (8, 4), (4, 8)))
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.experts = nn.ModuleList([Expert() for _ in range(2)])
+
+class P(PreTrainedModel):
+    config_class = Config
+
+    def _init_weights(self, module):
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight)
+
+class M(P):
+    def __init__(self, config):
+        super().__init__(config)
+        self.block_sparse_moe = Block()
+        self.post_init()
+
+made = M(Config())
+again = reloaded(made)
+for name, weight in made.state_dict().items():
+    assert torch.equal(again.state_dict()[name], weight), name
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

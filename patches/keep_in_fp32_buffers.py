@@ -35,7 +35,7 @@ class M(PreTrainedModel):
 
 
 class KeepInFp32Buffers(Patch):
-    old, new = "transformers<4.49", "transformers>=4.36"
+    old, new = "transformers" + ",".join(f"!=4.{minor}.*" for minor in range(49, 58)), "transformers>=4.36"
     needles = (NAME.encode(),)
     examples = [
         Example(ROPE + MODEL.format('["inv_freq", "rotary_emb"]'), ROPE + MODEL.format("None")),
@@ -57,6 +57,33 @@ class KeepInFp32Buffers(Patch):
         ),
         Example("class M(PreTrainedModel):\n    _keep_in_fp32_modules = []\n", keeps="nothing is named"),
     ]
+
+    proof = """
+import torch
+from torch import nn
+from scenery import TinyConfig
+from transformers import PreTrainedModel
+
+class Rope(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("inv_freq", torch.ones(2), persistent=False)
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+    _keep_in_fp32_modules = ["inv_freq", "norm"]
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.norm = nn.LayerNorm(4)
+        self.rotary_emb = Rope()
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+assert M(TinyConfig()).norm.weight.dtype == torch.float32
+"""
 
     def __init__(self, file: File) -> None:
         super().__init__(file)

@@ -15,11 +15,7 @@ import libcst.matchers as m
 from doctor.patch import Example, Patch
 
 HELPER = "_doctor_sliding_window"
-MASK = m.OneOf(
-    m.Name("_prepare_4d_causal_attention_mask"),
-    m.Name("_prepare_4d_causal_attention_mask_for_sdpa"),
-    m.Name("AttentionMaskConverter"),
-)
+MASKS = ("_prepare_4d_causal_attention_mask", "_prepare_4d_causal_attention_mask_for_sdpa", "AttentionMaskConverter")
 WINDOW = m.Arg(keyword=m.Name("sliding_window"), value=m.Attribute(attr=m.Name("sliding_window")))
 CALL = "mask = _prepare_4d_causal_attention_mask(mask, (b, n), x, past, sliding_window={})"
 
@@ -50,8 +46,20 @@ def _doctor_sliding_window(config):
         Example("y = attend(q, k, sliding_window=self.config.sliding_window)", keeps="another function"),
     ]
 
+    proof = """
+import torch
+from scenery import TinyConfig
+from transformers.modeling_attn_mask_utils import _prepare_4d_causal_attention_mask
+
+config = TinyConfig(sliding_window=2, transformers_version="4.36.2")
+embeds = torch.ones(1, 5, 4)
+mask = _prepare_4d_causal_attention_mask(None, (1, 5), embeds, 0, sliding_window=config.sliding_window)
+assert (mask[0, 0] == 0).sum(-1).tolist() == [1, 2, 2, 2, 2]
+"""
+
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
-        if not m.matches(updated_node.func, m.OneOf(MASK, m.Attribute(attr=MASK))):
+        func = updated_node.func.attr if isinstance(updated_node.func, cst.Attribute) else updated_node.func
+        if not isinstance(func, cst.Name) or func.value not in MASKS:
             return updated_node
         args = [self._counted(arg) for arg in updated_node.args]
         changed = any(new is not old for new, old in zip(args, updated_node.args, strict=True))

@@ -48,6 +48,50 @@ class StateKeptWithGraph(Patch):
         Example(BEFORE.replace("nn.Module", "Cache"), keeps="not a module"),
     ]
 
+    proof = """
+import torch
+from torch import nn
+from scenery import TinyConfig
+from transformers import PreTrainedModel
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Parameter(torch.ones(4))
+        self.state = None
+
+    def forward(self, x):
+        out, state = self.scan(x, state=self.state)
+        self.state = state
+        return out
+
+    def scan(self, x, state):
+        state = x.sum(1) * self.gate if state is None else x.sum(1) * self.gate + 0 * state
+        return x * self.gate + 0 * state.unsqueeze(1), state
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+    supports_gradient_checkpointing = True
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.layer = Recurrent()
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+    def forward(self, x):
+        return self._gradient_checkpointing_func(self.layer.__call__, x)
+
+model = M(TinyConfig()).train()
+model.gradient_checkpointing_enable()
+for _ in range(2):
+    model(torch.ones(1, 3, 4, requires_grad=True)).sum().backward()
+assert model.layer.gate.grad.tolist() == [6.0] * 4
+"""
+
     def __init__(self, file: File) -> None:
         super().__init__(file)
         self.kept = {(node.name, name) for node in Classes(file.text).nodes.values() for name in _kept(node)}

@@ -66,6 +66,38 @@ def _doctor_tied_weights(model):
         Example(HEAD + "        self._tied_weights_keys = {}\n" + CALL, keeps="a mapping"),
     ]
 
+    proof = """
+import torch
+from scenery import TinyConfig, reloaded
+from transformers import PreTrainedModel
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed = torch.nn.Embedding(8, 4)
+        self.first = torch.nn.Linear(4, 4, bias=False)
+        self.second = self.first
+        self.head = torch.nn.Linear(4, 8, bias=False)
+        self._tied_weights_keys = [f"{name}.weight" for name in ("head", "second")]
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+    def get_input_embeddings(self):
+        return self.embed
+
+    def get_output_embeddings(self):
+        return self.head
+
+made = M(TinyConfig(tie_word_embeddings=True))
+model = reloaded(made)
+assert torch.equal(model.head.weight, model.embed.weight)
+assert torch.equal(model.second.weight, made.first.weight)
+"""
+
     def __init__(self, file: File) -> None:
         super().__init__(file)
         classes = Classes(file.text)
