@@ -1,8 +1,8 @@
 """A model masks its sliding window itself, and leaves the inputs of generation to the library.
 
-From transformers 4.56 on (5.0 apart) `generate` hands such a model a cache that forgets what is outside the window, while the
-file's mask is as long as the text: a wrong mask, without an error, as soon as the text is longer than the window.  The
-model now takes a cache that keeps everything, as it did.
+From transformers 4.56 on (5.0 apart) `generate` hands such a model a cache that forgets what is outside the window,
+while the file's mask is as long as the text: a wrong mask, without an error, as soon as the text is longer than the
+window.  The model now takes a cache that keeps everything, as it did.
 
 Reference: https://github.com/huggingface/transformers/pull/40039
 """

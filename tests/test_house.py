@@ -45,6 +45,7 @@ NEVER_IMPORTED_BY = {
     "doctor/memory/": ("scan", "checks", "breakages", "patch", "diagnose", "fix", "report", "live", "cli", "commands"),
     "doctor/fix/": ("scan", "report", "live", "cli", "commands"),
     "doctor/report/": ("scan", "live", "cli", "commands"),
+    "evaluate/": ("scan", "checks", "breakages", "patch", "patches", "diagnose", "fix", "live", "cli", "commands"),
     "doctor/live/": ("scan", "report", "cli", "commands"),
 }  # fmt: skip
 """Folders and files, and the parts of the doctor that lie beyond them."""

@@ -1,8 +1,8 @@
 """A model masks its sliding window itself, and is handed a cache that forgets what is outside it.
 
-Why it matters: from transformers 4.56 on (5.0 apart) `generate` makes a cache of the window's size for every model whose
-configuration has one.  The mask that the file computes is as long as the text: the wrong tokens are masked, without an
-error, as soon as the text is longer than the window.
+Why it matters: from transformers 4.56 on (5.0 apart) `generate` makes a cache of the window's size for every model
+whose configuration has one.  The mask that the file computes is as long as the text: the wrong tokens are masked,
+without an error, as soon as the text is longer than the window.
 
 What to do: `doctor fix` makes the model take a cache that keeps everything, as before.  By hand: pass
 `past_key_values=DynamicCache()` to `generate`.
