@@ -40,13 +40,15 @@ class Unit:
     """It tests whether there is a scaling at all."""
     dictlike: bool = False
     """It calls the dict's methods or asks what is in it."""
+    demanding: bool = False
+    """It reads, by subscript, what only a scaled RoPE has."""
     first: ast.AST | None = None
     """Where it first reads one of KEYS, or tests whether there is a scaling."""
 
     @property
     def copes(self) -> bool:
         """Whether it is right on every release as it stands."""
-        return "rope_type" in self.keys and (self.default or self.config)
+        return "rope_type" in self.keys and (self.config or (self.default and not self.demanding))
 
 
 @dataclass
@@ -212,6 +214,7 @@ def _uses(node: ast.AST, path: Path, rope: Rope) -> None:
     if unit.first is None and (tests or read):
         unit.first = node
     unit.dictlike |= _as_dict(node, path, rope)
+    unit.demanding |= _demands(node, path, rope)
 
 
 def _key(node: ast.AST, path: Path, rope: Rope) -> str | None:
@@ -256,6 +259,14 @@ def _knows_default(node: ast.AST, path: Path, rope: Rope) -> bool:
     if isinstance(node, ast.Call) and len(node.args) == 2:
         return _string(node.args[1]) == "default" and _key(node, path, rope) is not None
     return False
+
+
+def _demands(node: ast.AST, path: Path, rope: Rope) -> bool:
+    """`config.rope_scaling["factor"]`: there is no such key where nothing is scaled."""
+    if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+        return False
+    key = _string(node.slice)
+    return key is not None and key not in (*KEYS, *NEWER) and _holds(node.value, path, rope) is not None
 
 
 def _as_dict(node: ast.AST, path: Path, rope: Rope) -> bool:
