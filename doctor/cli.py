@@ -24,6 +24,7 @@ COMMANDS = {
     "history": "list the fixes applied so far",
     "explain": "print the page of one check, patch or breakage",
     "list": "list every check, patch and breakage",
+    "evaluate": "score a model's answers, or compare two runs",
     "run": "run a command with the patches applied while its modules are imported",
     "fit": "say what a model takes to load, train and generate, and what fits the card",
     "demo": "plant the real fault in a scratch folder, then check, fix, load and generate",
@@ -31,10 +32,12 @@ COMMANDS = {
 EXITS = "Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed."
 SEVERITIES = ("error", "warning", "hint")
 FORMATS = ("text", "plain", "json", "markdown")
+EVALUATION_FORMATS = ("text", "json", "markdown", "html")
 METHODS = ("qlora", "lora", "full")
 QUANTS = ("nf4", "nf4-double", "int8", "none")
 RECIPES = ("usual", "lean", "offload")
 OPTIMIZERS = ("paged-adamw-8bit", "adamw-8bit", "adamw")
+FILE_OPTIONS = ("targets", "python", "model", "output", "facts", "save_facts", "data", "config", "answers")
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 """shtab's name for file completion, here so that shtab is imported only when completion is asked for."""
 
@@ -136,7 +139,7 @@ class _Completion(argparse.Action):
         ids = {"select": asked, "ignore": asked, "unsafe": mended, "id": sorted({*asked, *mended})}
         for action in _actions(parser):
             action.choices = ids.get(action.dest, action.choices)
-            if action.dest in ("targets", "python", "model", "output", "facts", "save_facts"):
+            if action.dest in FILE_OPTIONS:
                 action.complete = FILES  # type: ignore[attr-defined]
         sys.stdout.write(shtab.complete(parser, shell) + "\n")
         parser.exit()
@@ -165,7 +168,7 @@ def _check(command: argparse.ArgumentParser) -> None:
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="scripts, folders, model folders; none: this environment and its caches",
+        help="scripts, folders, model folders, data files; none: this environment and its caches",
     )
     add("--python", metavar="PATH", help="examine another interpreter or virtual environment")
     add(
@@ -176,6 +179,7 @@ def _check(command: argparse.ArgumentParser) -> None:
         help="judge as if this release were installed, e.g. transformers==5.23.0; several: must work on all of them",
     )
     add("--model", metavar="PATH_OR_ID", help="examine this model as well: a folder or a hub id in the cache")
+    add("--data", action="append", default=[], metavar="FILE", help="examine this data file or folder; repeatable")
     add("--vram", metavar="SIZE", help="GPU memory to judge by, e.g. 4GiB (default: this machine's)")
     add("--max-length", type=_count, metavar="N", help="tokens of a training row")
     add("--select", action="extend", default=[], type=_ids, metavar="ID", help="ask only these checks")
@@ -202,6 +206,24 @@ def _undo(command: argparse.ArgumentParser) -> None:
 
 def _explain(command: argparse.ArgumentParser) -> None:
     command.add_argument("id", metavar="ID", help="a check, patch or breakage of `doctor list`")
+
+
+def _evaluate(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add(
+        "config",
+        nargs="+",
+        metavar="CONFIG.yaml",
+        help="what is asked and how it is scored; or: compare RUN_A RUN_B...",
+    )
+    add(
+        "--answers", metavar="FILE", help='score recorded answers: {"id", "answer", "finish"} a line; no model is asked'
+    )
+    add("--format", choices=EVALUATION_FORMATS, default="text", help="how to print the report (default: text)")
+    add("--output", metavar="FILE", help="write the report there")
+    add("--fail-under", type=float, metavar="SCORE", help="exit 1 where the mean score is lower")
+    add("--fail-if-worse", action="store_true", help="compare: exit 1 where a later run is worse than the first")
+    add("-v", "--verbose", action="store_true", help="show every faulty answer")
 
 
 def _live(command: argparse.ArgumentParser) -> None:
@@ -244,6 +266,7 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "history": _nothing,
     "explain": _explain,
     "list": _nothing,
+    "evaluate": _evaluate,
     "run": _live,
     "fit": _fit,
     "demo": _demo,

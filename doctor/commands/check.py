@@ -161,7 +161,14 @@ def _scanned(options: argparse.Namespace) -> Facts:
     from doctor.scan import Request, scan
 
     to_fix = bool(options.command == "fix" or options.save_facts)
-    request = Request(tuple(options.targets), options.python, options.model, needles=partial(needles, to_fix=to_fix))
+    request = Request(
+        tuple(options.targets),
+        options.python,
+        options.model,
+        tuple(options.data),
+        options.max_length,
+        needles=partial(needles, to_fix=to_fix),
+    )
     try:
         return scan(request)
     except ValueError as error:
@@ -187,6 +194,7 @@ def _again(command: str, options: argparse.Namespace) -> str:
     for name in ("python", "model"):
         if value := getattr(options, name):
             words += [f"--{name}", value]
+    words += [word for path in options.data for word in ("--data", path)]
     if options.vram:
         words += ["--vram", options.vram]
     if options.max_length:
