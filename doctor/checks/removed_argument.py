@@ -1,8 +1,10 @@
-"""The script hands over an argument that the release no longer takes.
+"""The file hands over an argument that the release no longer takes.
 
 Why it matters: `TypeError: TrainingArguments.__init__() got an unexpected keyword argument 'evaluation_strategy'`,
 before anything is trained.  Some fail later, or in silence: a field that a subclass of TrainingArguments declares
-again (`warmup_ratio`) is accepted and has no effect; `use_auth_token` of a tokenizer is swallowed.
+again (`warmup_ratio`) is accepted and has no effect; `use_auth_token` of a tokenizer is swallowed.  Remote code that
+builds on the library's own classes stops likewise: `LlamaRotaryEmbedding.__init__() got an unexpected keyword argument
+'base'`.  What each function took is read from the releases' own files.
 
 What to do: `doctor fix` writes what every release of the matrix takes, with the same meaning.  Where there is no such
 spelling the remedy says what to write.
@@ -18,10 +20,12 @@ from collections.abc import Iterator
 from typing import Literal
 
 from doctor import signatures
+from doctor.calls import refused
 from doctor.code import OURS, Code
 from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, source_check
 from doctor.releases import LAST, Life, Minor
 from doctor.script import LIBRARIES, Argument, script_of
+from doctor.spelling import remote_code
 
 Way = Literal["gives", "reads", "declares", "takes"]
 KINDS: dict[Way, str] = {"reads": "setting", "declares": "field", "takes": "setting"}
@@ -86,14 +90,22 @@ def _facts(text: str, version: str = "5.23.0", **packages: str) -> Facts:
 
 
 ARGUMENTS = "from transformers import TrainingArguments\n"
+CROP = "from transformers.image_transforms import center_crop as crop\n"
+ROTARY = "from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding\n"
+REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|image_|masking|modeling)")
+"""What is in a file of remote code that calls what is not a script's to call."""
 
 
 @source_check(
     "script",
     Severity.ERROR,
     needles=[f"{verb} {library}".encode() for library in sorted(LIBRARIES) for verb in ("from", "import")],
+<<<<<<< HEAD
     confirm=lambda data: _names_something(data),
     kinds=("script", "notebook"),
+=======
+    confirm=lambda data: REMOTE.search(data) or not signatures.changing().isdisjoint(re.findall(rb"\w{4,}", data)),
+>>>>>>> main
     passes=[
         _facts(ARGUMENTS + "TrainingArguments('out', eval_strategy='steps', warmup_steps=10)"),
         _facts("from mine import TrainingArguments\nTrainingArguments('out', evaluation_strategy='steps')"),
@@ -101,6 +113,10 @@ ARGUMENTS = "from transformers import TrainingArguments\n"
         _facts("from unsloth import FastLanguageModel\nFastLanguageModel.from_pretrained('m', load_in_4bit=True)"),
         _facts(ARGUMENTS + "a = {'no_cuda': True}\nprint(a)\nTrainingArguments('out')"),
         _facts("from trl import SFTConfig\nSFTConfig('out', packing=True)", "4.47.1", trl="0.12.2"),
+        remote_code(CROP + "image = crop(image, size, data_format=None)"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(config=config)"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(*sizes, **more)"),
+        remote_code("from mine.modeling import LlamaRotaryEmbedding\nrotary = LlamaRotaryEmbedding(64, base=1e4)"),
     ],
     fails=[
         _facts(ARGUMENTS + "TrainingArguments('out', evaluation_strategy='steps')"),
@@ -111,10 +127,16 @@ ARGUMENTS = "from transformers import TrainingArguments\n"
         _facts("from transformers import AutoModel as A\nA.from_pretrained('m', load_in_4bit=True)"),
         _facts("from trl import SFTTrainer as S\nS(model, max_seq_length=512)"),
         _facts("from huggingface_hub import hf_hub_download\nhf_hub_download('a', 'b', resume_download=True)"),
+        remote_code(CROP + "image = crop(image, size, return_numpy=True)"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(64, max_position_embeddings=2048, base=1e4)", "5.0.0"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(64, max_position_embeddings=2048)", "4.47.1"),
     ],
 )
 def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find keywords, fields and attributes that the judged release, or a later one, does not take."""
+    if code.source.kind == "remote-code":
+        yield from refused(code, facts)
+        return
     script = script_of(code.tree)
     ways: list[tuple[Way, Iterator[Argument]]] = [
         ("gives", script.arguments()),
