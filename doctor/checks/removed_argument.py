@@ -100,12 +100,7 @@ REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|
     "script",
     Severity.ERROR,
     needles=[f"{verb} {library}".encode() for library in sorted(LIBRARIES) for verb in ("from", "import")],
-<<<<<<< HEAD
-    confirm=lambda data: _names_something(data),
-    kinds=("script", "notebook"),
-=======
-    confirm=lambda data: REMOTE.search(data) or not signatures.changing().isdisjoint(re.findall(rb"\w{4,}", data)),
->>>>>>> main
+    confirm=lambda data: REMOTE.search(data) or _names_something(data),
     passes=[
         _facts(ARGUMENTS + "TrainingArguments('out', eval_strategy='steps', warmup_steps=10)"),
         _facts("from mine import TrainingArguments\nTrainingArguments('out', evaluation_strategy='steps')"),
