@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import libcst as cst
 
+from doctor.importing import with_imports
 from doctor.parsing import OURS as OURS
 from doctor.parsing import Refusal as Refusal
 from doctor.parsing import parsed as parsed
@@ -50,6 +51,8 @@ class File:
         self.text = text
         self.scope: list[cst.ClassDef | cst.FunctionDef] = []
         self.helpers: dict[str, str] = {}
+        self.imports: set[tuple[str, str]] = set()
+        """Module and name that a rewritten expression needs and the file does not import yet."""
 
     @property
     def classes(self) -> list[cst.ClassDef]:
@@ -75,6 +78,8 @@ class Patch:
     new: ClassVar[str]
     """PEP 508 requirement of the releases that accept the rewritten file."""
     safe: ClassVar[bool] = True
+    family: ClassVar[str] = "remote-code"
+    """`script`: rewrites people's scripts and notebooks, and never a file of remote code."""
     needles: ClassVar[tuple[bytes, ...]]
     """The file is visited only if its bytes hold one of these."""
     mends: ClassVar[tuple[str, ...]] = ()
@@ -105,6 +110,16 @@ class Patch:
         """The name of one of `helpers`, which will be in the file."""
         self.file.helpers[name] = self.helpers[name]
         return cst.Name(name)
+
+    def import_of(self, module: str, name: str) -> str:
+        """A name of a module under which the rewritten file knows it; it will be imported where it is not yet."""
+        for node in ast.walk(parsed(self.file.text)):
+            if isinstance(node, ast.ImportFrom) and node.module == module and not node.level:
+                for alias in node.names:
+                    if alias.name == name:
+                        return alias.asname or name
+        self.file.imports.add((module, name))
+        return name
 
 
 @dataclass(frozen=True)
@@ -142,14 +157,16 @@ def _traversed(text: str, short: str, chosen: Sequence[type[Patch]]) -> tuple[st
     """What the patches make of a file, given shortened, and the ids of those that changed it."""
     module, applied = cst.parse_module(short), set[str]()
     helpers: dict[str, str] = {}
+    imports: set[tuple[str, str]] = set()
     for _ in range(PASSES):
         file = File(text)
         chain = _Chain(file, [patch(file) for patch in chosen])
         module = module.visit(chain)
         applied |= chain.applied
         helpers |= file.helpers
+        imports |= file.imports
         if not chain.again:
-            return (_with_helpers(module, helpers).code if applied else short), applied
+            return (_with_helpers(with_imports(module, imports), helpers).code if applied else short), applied
     raise Refusal(f"patches {', '.join(sorted(applied))} keep rewriting each other's output")
 
 
@@ -291,7 +308,7 @@ def _with_helpers(module: cst.Module, helpers: Mapping[str, str]) -> cst.Module:
         return module
     functions = [(i, s.name.value) for i, s in enumerate(module.body) if isinstance(s, cst.FunctionDef)]
     ours = [index for index, name in functions if name.startswith("_doctor_")]
-    place = ours[-1] + 1 if ours else _after_imports(module)
+    place = ours[-1] + 1 if ours else min(_after_imports(module), _first_use(module, helpers))
     texts = [textwrap.dedent(source).strip() + "\n" for source in wanted]
     bodies = [cst.parse_module(text, module.config_for_parsing).body for text in texts]
     block = [s.with_changes(leading_lines=[_blank(), _blank()]) for body in bodies for s in body]
@@ -323,6 +340,16 @@ def _after_imports(module: cst.Module) -> int:
         if _holds_import(statement) or (index == 0 and _is_docstring(statement)):
             place = index + 1
     return place
+
+
+def _first_use(module: cst.Module, names: Iterable[str]) -> int:
+    """The statement before which the helpers must stand: the first that calls one, outside of every definition."""
+    for index, statement in enumerate(module.body):
+        if not isinstance(statement, cst.ClassDef | cst.FunctionDef):
+            code = module.code_for_node(statement)
+            if any(f"{name}(" in code for name in names):
+                return index
+    return len(module.body)
 
 
 def _holds_import(statement: cst.CSTNode) -> bool:
