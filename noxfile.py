@@ -125,8 +125,10 @@ def bench(session: nox.Session) -> None:
     # As users have it: the import hook of an editable install alone costs a fifth of a start.
     shutil.rmtree("build", ignore_errors=True)
     session.install("--no-deps", "--force-reinstall", ".")
+    session.install("pyarrow")
     older = Path(site(session, "transformers==4.47.1", name="4.47.1"))
-    session.run("python", "tests/bench", "--older", str(older / "transformers"), *session.posargs)
+    model = smollm2(session)
+    session.run("python", "tests/bench", "--older", str(older / "transformers"), "--model", model, *session.posargs)
 
 
 @nox.session(python=PYTHON)

@@ -31,7 +31,7 @@ COMMANDS = {
 }
 EXITS = "Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed."
 SEVERITIES = ("error", "warning", "hint")
-FORMATS = ("text", "plain", "json", "markdown")
+FORMATS = ("text", "plain", "json", "markdown", "html")
 EVALUATION_FORMATS = ("text", "json", "markdown", "html")
 METHODS = ("qlora", "lora", "full")
 QUANTS = ("nf4", "nf4-double", "int8", "none")

@@ -1,4 +1,4 @@
-"""Findings as text, plain text, JSON and Markdown."""
+"""Findings as text, plain text, JSON, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from doctor import index
 from doctor.diagnose import Diagnosis
 from doctor.model import Facts, Finding, Remedy, Severity
 
-FORMATS = ("text", "plain", "json", "markdown")
+FORMATS = ("text", "plain", "json", "markdown", "html")
 
 
 @dataclass(frozen=True)
