@@ -103,7 +103,8 @@ def stack(session: nox.Session, name: str) -> None:
     """The live tests on one pinned release of transformers, and the rescue of old remote code there."""
     install(session, *LIVE, stack=name)
     session.run("python", "-m", "pip", "check")
-    session.run("pytest", "-m", "live", *session.posargs, env={"SMOLLM2": smollm2(session)})
+    variables = {"SMOLLM2": smollm2(session), "ORIGIN": site(session, "transformers==4.44.2", name="4.44.2")}
+    session.run("pytest", "-m", "live", *session.posargs, env=variables)
     session.run("python", "tests/rescue/table.py", *origins(session))
 
 

@@ -11,7 +11,10 @@ from doctor.evaluate.words import fold, listed, sentences
 
 ME, USER = "<me>", "<user>"
 
-_NAME = r"(?:[A-ZÀ-ÞŁŚŠŽČ][\w'’-]*?(?=['’]s\b|\W|$)(?:\s+(?:(?:de|da|van|von|der|al|el|bin|the|of)\s+)?[A-ZÀ-ÞŁŚŠŽČ][\w-]*)*)"
+_NAME = (
+    r"(?:[A-ZÀ-ÞŁŚŠŽČ][\w'’-]*?(?=['’]s\b|\W|$)"
+    r"(?:\s+(?:(?:de|da|van|von|der|al|el|bin|the|of)\s+)?[A-ZÀ-ÞŁŚŠŽČ][\w-]*)*)"
+)
 _WHO = rf"(?P<x>{_NAME}|(?i:\b(?:i|you|he|she|it|they)\b))"
 _ADJECTIVES = (
     r"(?:(?i:older|younger|elder|eldest|youngest|oldest|little|big|late|only|first|second|former|old|new|own|dear|beloved|twin"

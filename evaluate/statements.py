@@ -25,7 +25,8 @@ _OPPOSITES = (
     "increased decreased, increase decrease, won lost, win lose, married divorced, married unmarried, buy sell, "
     "bought sold, buys sells, lent borrowed, lends borrows, taught learned, faster slower, longer shorter, "
     "stronger weaker, higher lower, heavier lighter, true false, allowed forbidden, safe dangerous, deaf hearing, "
-    "day night, summer winter, morning evening, up down, closer farther, closer further, nearer farther, nearer further, near far, closest farthest, nearest farthest, maternal paternal, single married, poor rich, "
+    "day night, summer winter, morning evening, up down, closer farther, closer further, nearer farther, "
+    "nearer further, near far, closest farthest, nearest farthest, maternal paternal, single married, poor rich, "
     "best worst"
 )
 OPPOSITE: dict[str, set[str]] = {}
@@ -91,7 +92,7 @@ def _alike(truth: Statement, claim: Statement) -> bool:
     one, other = ({_base(word, there) for word in here} for here, there in ((one, other), (other, one)))
     shared = one & other
     same = one == other and bool(one)
-    return same or len(shared) >= 2 and len(shared) >= 0.75 * len(one) and len(shared) >= 0.75 * len(other)
+    return same or (len(shared) >= 2 and len(shared) >= 0.75 * max(len(one), len(other)))
 
 
 _OPPOSED_STEMS = {stem(word): {stem(other) for other in others} for word, others in OPPOSITE.items()}
