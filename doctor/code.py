@@ -78,9 +78,14 @@ class Code:
         self._parents = parents
         return by_type
 
+    def every(self, kind: type[Node]) -> list[Node]:
+        """Every node of one type, in no order."""
+        found: list[Node] = self._by_type.get(kind, [])  # type: ignore[assignment]
+        return found
+
     def nodes(self, kind: type[Node]) -> list[Node]:
         """Every node of one type, in the order of the file."""
-        found: list[Node] = self._by_type.get(kind, [])  # type: ignore[assignment]
+        found = self.every(kind)
         if kind not in self._sorted and "lineno" in kind._attributes:
             self._sorted.add(kind)
             found.sort(key=_PLACE)
@@ -158,11 +163,11 @@ class Code:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every name, attribute and definition of the file, outside what patches put there."""
-        named: list[tuple[ast.AST, str]] = [(name, name.id) for name in self.nodes(ast.Name)]
-        named += [(attribute, attribute.attr) for attribute in self.nodes(ast.Attribute)]
-        named += [(function, function.name) for function in self.nodes(ast.FunctionDef)]
-        named += [(around, around.name) for around in self.nodes(ast.ClassDef)]
-        named += [(alias, alias.name) for alias in self.nodes(ast.alias)]
+        named: list[tuple[ast.AST, str]] = [(name, name.id) for name in self.every(ast.Name)]
+        named += [(attribute, attribute.attr) for attribute in self.every(ast.Attribute)]
+        named += [(function, function.name) for function in self.every(ast.FunctionDef)]
+        named += [(around, around.name) for around in self.every(ast.ClassDef)]
+        named += [(alias, alias.name) for alias in self.every(ast.alias)]
         ours = OURS in self.text
         return frozenset(name for node, name in named if not (ours and self.ours(node)))
 
