@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from doctor.parsing import OURS, parsed
+from doctor.parsing import OURS, lines, parsed
 
 NAMES = ("rope_scaling", "rope_parameters")
 KEYS = ("type", "rope_type")
@@ -22,6 +22,7 @@ MUTATORS = ("update", "pop", "popitem", "setdefault", "clear")
 
 _CONFIG = re.compile(r"conf|cfg|args|hparams", re.I)
 _KIND = re.compile(r"type|rope|scal|kind", re.I)
+_ASKING = re.compile(r"""rope_scaling|rope_parameters|["'](?:su|longrope|rope_type)["']""")
 Path = tuple[str, ...]
 
 
@@ -80,19 +81,32 @@ class Rope:
 @lru_cache(maxsize=4)
 def facts(text: str) -> Rope:
     """The facts of a file's text; the patches of one traversal share them."""
-    return facts_of(parsed(text))
+    return facts_of(parsed(text), text)
 
 
-def facts_of(tree: ast.Module) -> Rope:
+def facts_of(tree: ast.Module, text: str) -> Rope:
     """The facts of a file that is parsed already."""
     rope = Rope()
-    found = list(_walk(tree.body, ()))
+    found = [node for top in _asking(tree, text, rope) for node in _walk([top], ())]
     for _ in range(2):  # an alias of an alias
         for path, node in found:
             _aliases(node, path, rope)
     for path, node in found:
         _uses(node, path, rope)
     return rope
+
+
+def _asking(tree: ast.Module, text: str, rope: Rope) -> Iterator[ast.stmt]:
+    """The top-level statements that mention a scaling; of the other classes only what they are is noted."""
+    for top in tree.body:
+        if _ASKING.search("\n".join(lines(text)[top.lineno - 1 : top.end_lineno])):
+            yield top
+        elif isinstance(top, ast.ClassDef):
+            rope.units[top.name] = _class_unit(top)
+
+
+def _class_unit(node: ast.ClassDef) -> Unit:
+    return Unit(config=is_config_class(node.name, [ast.unparse(base) for base in node.bases]))
 
 
 def _walk(nodes: list[ast.stmt], path: Path) -> Iterator[tuple[Path, ast.AST]]:
@@ -186,8 +200,7 @@ def _aliases(node: ast.AST, path: Path, rope: Rope) -> None:
 def _uses(node: ast.AST, path: Path, rope: Rope) -> None:
     unit = rope.units.setdefault(path[0] if path else "", Unit())
     if isinstance(node, ast.ClassDef) and not path:
-        bases = [ast.unparse(base) for base in node.bases]
-        rope.units[node.name] = Unit(config=is_config_class(node.name, bases))
+        rope.units[node.name] = _class_unit(node)
     if (word := _string(node)) is not None:
         if word in ("su", "longrope"):
             rope.spelled.setdefault(path, set()).add(word)
