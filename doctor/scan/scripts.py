@@ -36,14 +36,17 @@ class Reader:
             self.folder(path, headers=True)
         elif basename(path) == "config.json":
             self.model(dirname(path), headers=True)
+        elif path.endswith(".ipynb"):
+            self._source(path, None, None)
         elif path.endswith((".py", ".pyw")):
             place = origin(dirname(path))
             self._source(path, place, self.model(place.root if place else dirname(path), place))
         elif is_data(path):
             self.data.append(path)
         else:
-            what = "a notebook" if path.endswith(".ipynb") else "no Python file"
-            self.skipped.append(Skip(path, f"is {what}, which is not examined: give a .py file or a folder"))
+            self.skipped.append(
+                Skip(path, "is no Python file or notebook, which is not examined: give one or a folder")
+            )
 
     def model(self, folder: str, place: Origin | None = None, headers: bool = False) -> ModelFacts | None:
         """The model in a folder, read once."""
@@ -134,7 +137,7 @@ class Reader:
         if not data:
             return
         source = _identity(path, place, model, link)
-        if self._wanted[source.kind](data):
+        if self._wanted["script" if source.kind == "notebook" else source.kind](data):
             from hashlib import sha256
 
             source = replace(source, text=text, digest=sha256(data).hexdigest())
@@ -143,6 +146,8 @@ class Reader:
 
 def _identity(path: str, place: Origin | None, model: ModelFacts | None, link: bool | None) -> Source:
     """What is known of a source from where it lies."""
+    if path.endswith(".ipynb"):
+        return Source(path, "notebook")
     if not remote_code(model) if model else place is None:
         return Source(path, "script")
     return Source(
