@@ -13,11 +13,12 @@ from doctor.diagnose import diagnose
 from doctor.model import Facts, Location, Package, Source
 from doctor.notebook import Notebook
 
+GIVEN = ["    evaluation_strategy='no',\n", "    logging_dir='l',\n"]
 CELLS = [
     ["%pip install -q \\\n", "  transformers\n", "from transformers import TrainingArguments\n", "import os"],
     ["files = !ls\n", "if files:\n", "    !echo \"é\"\n"],
     ["%%bash\n", "echo TrainingArguments(evaluation_strategy='no')"],
-    ["# settings\n", "args = TrainingArguments(\n", '    "out",\n', "    evaluation_strategy='no',\n", "    logging_dir='l',\n", ")"],
+    ["# settings\n", "args = TrainingArguments(\n", '    "out",\n', *GIVEN, ")"],
     ["for x in\n"],
     ["print(args.evaluation_strategy)  # doctor: ignore[removed-argument]\n"],
 ]  # fmt: skip
