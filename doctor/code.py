@@ -62,6 +62,10 @@ class Code:
             warnings.simplefilter("ignore")  # invalid escapes in somebody's docstring are not our subject
             return ast.parse(self.text, self.source.path)
 
+    def lines(self) -> list[str]:
+        """The lines, without their ends."""
+        return self._lines
+
     @cached_property
     def _by_type(self) -> dict[type[ast.AST], list[ast.AST]]:
         by_type: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)

@@ -99,7 +99,8 @@ def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[
     if not wanted:
         return
     try:
-        code.tree  # noqa: B018 (parsed once, here, so that a file that is not Python 3 is one skip)
+        if source.kind != "text":
+            code.tree  # noqa: B018 (parsed once, here, so that a file that is not Python 3 is one skip)
     except UNREADABLE as error:
         what = "not Python 3" if isinstance(error, SyntaxError) else "cannot be parsed"
         skipped.append(Skip(source.path, f"{what}: {str(error) or 'it is nested too deeply'}"))

@@ -20,6 +20,15 @@ PRUNED = frozenset(
 """Folders that are never entered, beside hidden ones, environments and the hub's blobs."""
 
 
+TEXTS = (".sh", ".bash", ".slurm", ".sbatch", ".yaml", ".yml", ".env", "Dockerfile", "Makefile")
+"""How the names end of files that set variables and hand over arguments."""
+
+
+def is_text(name: str) -> bool:
+    """Whether a file is read line by line: a shell script, a Dockerfile, a configuration."""
+    return name.endswith(TEXTS) or name.startswith("Dockerfile")
+
+
 class Reader:
     """Collects the sources and models of the files and folders it is given; each path once."""
 
@@ -28,7 +37,7 @@ class Reader:
         self.models: dict[str, ModelFacts] = {}
         self.data: list[str] = []
         self.skipped = skipped
-        self._wanted = {kind: sieve(needles(kind)) for kind in ("remote-code", "script")}
+        self._wanted = {kind: sieve(needles(kind)) for kind in ("remote-code", "script", "text")}
 
     def target(self, path: str) -> None:
         """A file or folder that the user named."""
@@ -36,7 +45,7 @@ class Reader:
             self.folder(path, headers=True)
         elif basename(path) == "config.json":
             self.model(dirname(path), headers=True)
-        elif path.endswith(".ipynb"):
+        elif path.endswith(".ipynb") or is_text(basename(path)):
             self._source(path, None, None)
         elif path.endswith((".py", ".pyw")):
             place = origin(dirname(path))
@@ -103,7 +112,7 @@ class Reader:
                 # What else a hub repository holds (examples, handlers) is not run here.
                 if place is None or around is None or remote_code(around):
                     self._source(entry.path, place, around, entry.is_symlink())
-            elif entry.name.endswith(".ipynb"):
+            elif entry.name.endswith(".ipynb") or (place is None and is_text(entry.name)):
                 self.target(entry.path)
             elif headers and place is None and might_be_data(entry.name):
                 self._data(entry.path)
@@ -148,6 +157,8 @@ def _identity(path: str, place: Origin | None, model: ModelFacts | None, link: b
     """What is known of a source from where it lies."""
     if path.endswith(".ipynb"):
         return Source(path, "notebook")
+    if is_text(basename(path)):
+        return Source(path, "text")
     if not remote_code(model) if model else place is None:
         return Source(path, "script")
     return Source(
