@@ -64,5 +64,5 @@ def test_targets_and_the_default_configuration(tmp_path: Path) -> None:
     assert [launch.path for launch in alone.launches] == [str(default)]
     other = scan(Request((str(tmp_path / "project" / "b.yaml"),), directory=str(tmp_path), environment=environment))
     assert [skip.reason for skip in other.skipped] == [
-        "is no Python file, which is not examined: give a .py file or a folder"
+        "is no Python file or notebook, which is not examined: give one or a folder"
     ]
