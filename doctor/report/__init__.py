@@ -1,4 +1,4 @@
-"""Findings as text, plain text, JSON, Markdown and HTML."""
+"""Findings as text, plain text, JSON, Markdown, HTML, SARIF and GitHub annotations."""
 
 from __future__ import annotations
 

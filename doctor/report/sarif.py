@@ -15,7 +15,6 @@ from doctor.report import Report
 from doctor.report.wording import printable, severity
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-HOME = "https://github.com/tune-doctor/doctor"
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.HINT: "note"}
 ROOT = "SRCROOT"
 
@@ -29,7 +28,11 @@ def to_object(report: Report) -> dict[str, Any]:
     """The log as plain data."""
     findings = report.diagnosis.findings
     ids = sorted({finding.id for finding in findings})
-    driver = {"name": "doctor", "version": __version__, "informationUri": HOME, "rules": [_rule(i, findings) for i in ids]}
+    driver = {
+        "name": "doctor",
+        "version": __version__,
+        "rules": [_rule(i, findings) for i in ids],
+    }
     run: dict[str, Any] = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
@@ -48,7 +51,6 @@ def _rule(name: str, findings: tuple[Finding, ...]) -> dict[str, Any]:
     rule: dict[str, Any] = {
         "id": name,
         "shortDescription": {"text": first.title or name},
-        "fullDescription": {"text": " ".join(doc.partition("\n")[2].split()) or first.title or name},
         "help": {"text": f"doctor explain {name}"},
         "defaultConfiguration": {"level": LEVELS[severity(first)]},
         "properties": {"tags": [first.family or "doctor"]},

@@ -15,8 +15,8 @@ def render(report: Report) -> str:
     fixable = Counter(finding.id for finding in report.fixable)
     titles = {finding.id: printable(finding.title) for finding in findings}
     width = max(map(len, counts), default=0)
-    lines = [
-        f"{number:5}  {f'{fixable[name]} fixable' if fixable[name] else '':>12}  {name:{width}}  {titles[name]}".rstrip()
-        for name, number in counts.most_common()
-    ]
+    lines = []
+    for name, number in counts.most_common():
+        mended = f"{fixable[name]} fixable" if fixable[name] else ""
+        lines.append(f"{number:5}  {mended:>12}  {name:{width}}  {titles[name]}".rstrip())
     return "\n".join([*lines, " ".join(filter(None, closing(report)))]) + "\n"

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from os.path import basename, dirname, isdir, realpath
 
-from doctor.model import ModelFacts, Skip, Source
+from doctor.model import Export, Launch, ModelFacts, Skip, Source
 from doctor.scan.caches import Origin, origin
 from doctor.scan.files import Unreadable, decode, read_bytes, why
+from doctor.scan.launch import CONFIGURATIONS, SHELLS, read_exports, read_launch
 from doctor.scan.model_folder import read_model, remote_code
 from doctor.scan.needles import sieve
 from doctor.scan.rows import is_data, might_be_data
@@ -36,6 +37,8 @@ class Reader:
         self.sources: dict[str, Source] = {}
         self.models: dict[str, ModelFacts] = {}
         self.data: list[str] = []
+        self.launches: dict[str, Launch] = {}
+        self.exports: dict[str, tuple[Export, ...]] = {}
         self.skipped = skipped
         self._wanted = {kind: sieve(needles(kind)) for kind in ("remote-code", "script", "text")}
 
@@ -45,17 +48,36 @@ class Reader:
             self.folder(path, headers=True)
         elif basename(path) == "config.json":
             self.model(dirname(path), headers=True)
-        elif path.endswith(".ipynb") or is_text(basename(path)):
+        elif path.endswith(".ipynb"):
+            self._source(path, None, None)
+        elif is_text(basename(path)):
+            self.launch(path)
             self._source(path, None, None)
         elif path.endswith((".py", ".pyw")):
             place = origin(dirname(path))
             self._source(path, place, self.model(place.root if place else dirname(path), place))
         elif is_data(path):
             self.data.append(path)
-        else:
+        elif not self.launch(path):
             self.skipped.append(
                 Skip(path, "is no Python file or notebook, which is not examined: give one or a folder")
             )
+
+    def launch(self, path: str) -> bool:
+        """Read a file that says how runs are launched; whether it is one."""
+        try:
+            if path.endswith(CONFIGURATIONS):
+                found = read_launch(path)
+                if found:
+                    self.launches[path] = found
+                return found is not None
+            if path.endswith(SHELLS):
+                self.exports[path] = read_exports(path)
+                return True
+        except Unreadable as error:
+            self.skipped.append(Skip(path, str(error)))
+            return True
+        return False
 
     def model(self, folder: str, place: Origin | None = None, headers: bool = False) -> ModelFacts | None:
         """The model in a folder, read once."""
@@ -112,8 +134,10 @@ class Reader:
                 # What else a hub repository holds (examples, handlers) is not run here.
                 if place is None or around is None or remote_code(around):
                     self._source(entry.path, place, around, entry.is_symlink())
-            elif entry.name.endswith(".ipynb") or (place is None and is_text(entry.name)):
+            elif entry.name.endswith(".ipynb") or (headers and place is None and is_text(entry.name)):
                 self.target(entry.path)
+            elif headers and place is None and entry.name.endswith((*CONFIGURATIONS, *SHELLS)):
+                self.launch(entry.path)
             elif headers and place is None and might_be_data(entry.name):
                 self._data(entry.path)
         return below[::-1]
