@@ -10,6 +10,7 @@ from os.path import basename, dirname, isdir, realpath
 from doctor.model import Export, Launch, ModelFacts, Skip, Source
 from doctor.scan.caches import Origin, origin
 from doctor.scan.files import Unreadable, decode, read_bytes, why
+from doctor.scan.ignored import Rules, rules_above, rules_of
 from doctor.scan.launch import CONFIGURATIONS, SHELLS, read_exports, read_launch
 from doctor.scan.model_folder import read_model, remote_code
 from doctor.scan.needles import sieve
@@ -90,11 +91,15 @@ class Reader:
         return known
 
     def folder(self, root: str, headers: bool = False) -> None:
-        """Everything below a folder."""
-        stack: list[tuple[str, ModelFacts | None]] = [(root, None)]
+        """Everything below a folder; of one that the user named, less what git ignores in it."""
+        rules = rules_above(root) if headers else None
+        if rules is not None and rules.ignore(root, True):
+            rules = None  # named, and so wanted
+        stack: list[tuple[str, ModelFacts | None, Rules | None]] = [(root, None, rules)]
+        ignored = 0
         seen: set[tuple[int, int]] = set()
         while stack:
-            folder, around = stack.pop()
+            folder, around, rules = stack.pop()
             try:
                 status = os.stat(folder)
                 entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -108,7 +113,15 @@ class Reader:
                 if folder == root:
                     self.skipped.append(Skip(root, f"is a Python environment: examine it with --python {root}"))
                 continue
-            stack += self._entries(folder, entries, around, headers)
+            if rules is not None:
+                if folder != root and any(entry.name == ".gitignore" for entry in entries):
+                    rules = rules_of(folder, rules)
+                kept = [entry for entry in entries if not _ignored(entry, rules)]
+                ignored, entries = ignored + len(entries) - len(kept), kept
+            stack += [(below, model, rules) for below, model in self._entries(folder, entries, around, headers)]
+        if ignored:
+            what = f"{ignored} of its files and folders, which are not examined: name one to examine it"
+            self.skipped.append(Skip(root, f"git ignores {what}"))
 
     def _entries(
         self, folder: str, entries: list[os.DirEntry[str]], around: ModelFacts | None, headers: bool
@@ -194,6 +207,18 @@ def _identity(path: str, place: Origin | None, model: ModelFacts | None, link: b
         blob=_blob(path, link),
         imported=bool(place and place.place == "modules"),
     )
+
+
+def _ignored(entry: os.DirEntry[str], rules: Rules | None) -> bool:
+    """Whether git ignores something that would be looked at."""
+    if rules is None or entry.name.startswith("."):
+        return False
+    try:
+        folder = entry.is_dir()
+    except OSError:
+        return False
+    looked_at = entry.name not in PRUNED if folder else True
+    return looked_at and rules.ignore(entry.path, folder)
 
 
 def _entered(name: str, repository: bool) -> bool:

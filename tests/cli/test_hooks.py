@@ -27,10 +27,12 @@ def test_a_hook_calls_a_command_with_options_it_has(hook: dict[str, object]) -> 
 
 
 def test_the_action_s_script(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(
+    project, runner = tmp_path / "project", tmp_path / "runner"
+    project.mkdir()
+    (project / "train.py").write_text(
         "from transformers import TrainingArguments\nTrainingArguments('o', no_cuda=True)\n", "utf-8"
     )
-    tool = tmp_path / "doctor" / "bin" / "doctor"
+    tool = runner / "doctor" / "bin" / "doctor"
     tool.parent.mkdir(parents=True)
     tool.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m doctor "$@"\n', "utf-8")
     tool.chmod(0o755)
@@ -38,10 +40,10 @@ def test_the_action_s_script(tmp_path: Path) -> None:
     given = {"TARGETS": "train.py", "AGAINST": "transformers==5.23.0", "FAIL_ON": "error", "SARIF": "out.sarif"}
     assert set(given) == set(step["env"])
     assert {f"${{{{ inputs.{name} }}}}" for name in ACTION["inputs"]} == set(step["env"].values())
-    environment = {**os.environ, **given, "RUNNER_TEMP": str(tmp_path)}
+    environment = {**os.environ, **given, "RUNNER_TEMP": str(runner)}
     command = ["bash", "-e", "-c", step["run"]]
-    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 1, ran.stderr
     assert ran.stdout.startswith("::error title=removed-argument,file=train.py,line=2,col=24::")
-    (run,) = json.loads((tmp_path / "out.sarif").read_text("utf-8"))["runs"]
+    (run,) = json.loads((project / "out.sarif").read_text("utf-8"))["runs"]
     assert run["results"][0]["locations"][0]["physicalLocation"]["region"] == {"startLine": 2, "startColumn": 24}
