@@ -128,9 +128,13 @@ def test_a_damaged_config_is_refused(config: dict[str, Any], says: str) -> None:
 
 @pytest.mark.parametrize(
     ("config", "tensors", "low"),
-    [(LLAMA, {}, 0.93), ({**LLAMA, "num_experts": 4}, {}, 0.8), ({**LLAMA, "model_type": "own"}, {"a.weight": ("BF16", (8, 8))}, 0.8),
-     ({**LLAMA, "model_type": "own"}, {}, 0.7)],
-)  # fmt: skip
+    [
+        (LLAMA, {}, 0.93),
+        ({**LLAMA, "num_experts": 4}, {}, 0.8),
+        ({**LLAMA, "model_type": "own"}, {"a.weight": ("BF16", (8, 8))}, 0.8),
+        ({**LLAMA, "model_type": "own"}, {}, 0.7),
+    ],
+)
 def test_the_less_is_known_the_wider_the_interval(config: dict[str, Any], tensors: dict[str, Any], low: float) -> None:
     shape = shape_of(ModelFacts("/m", config, tensors=tensors))
     assert shape.interval(1000)[0] == int(1000 * low)
