@@ -332,6 +332,8 @@ class Facts:
     """Where huggingface-hub keeps snapshots and blobs (`HF_HUB_CACHE`)."""
     targets: tuple[str, ...] = ()
     """The files and folders that were asked for; none: the caches."""
+    model: str | None = None
+    """The folder of the model that was asked for by `--model`."""
     vram: int | None = None
     """Bytes of GPU memory to judge by instead of this machine's (`--vram`)."""
     max_length: int | None = None
