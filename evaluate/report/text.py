@@ -101,7 +101,7 @@ class Page:
         """How far the judge sees what the rules see."""
         same, of, kappa = agreement(run)
         if of:
-            chance = f", kappa {kappa:.2f}" if kappa is not None else ""
+            chance = f", kappa {round(kappa, 2) + 0.0:.2f}" if kappa is not None else ""
             yield [(f"judge and rules agree on {same} of {count(of, 'answer')}{chance}", "dim")]
 
     def faults(self, run: Evaluation, verbose: bool) -> Iterator[Line]:
