@@ -22,9 +22,9 @@ FILE = "judge.jsonl"
 TOKENS = 220
 RUBRIC = (
     "You grade one answer of an assistant.  10: right, complete, in character.  7: right, with a blemish.  4: partly "
-    "wrong, cut off, or out of character.  0: wrong, invented, or not an answer.  What the assistant was told and what "
-    "is known to be right is given; do not reward length or politeness.  Reply with a JSON object and nothing else: its "
-    "reason is a sentence of your own that quotes the answer, its score a whole number from 0 to 10."
+    "wrong, cut off, or out of character.  0: wrong, invented, or not an answer.  What the assistant was told, and "
+    "what is known to be right, is given; do not reward length or politeness.  Reply with a JSON object and nothing "
+    "else: its reason is a sentence of your own that quotes the answer, its score a whole number from 0 to 10."
 )
 SCHEMA = {
     "type": "object",
