@@ -23,7 +23,12 @@ from doctor.model import Check, Facts, Finding
 from doctor.patch import Example, Patch, catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = {"remote-code": "remote code", "script": "scripts", "notebook": "notebooks"}
+KINDS = {
+    "remote-code": "remote code",
+    "script": "scripts",
+    "notebook": "notebooks",
+    "text": "shell scripts and settings",
+}
 EXAMPLES = 3
 """How many before-and-after pairs a patch's section shows."""
 
@@ -43,6 +48,7 @@ PURPOSE = {
     "doctor/releases.json": "What each transformers release needs and calls itself (generated)",
     "doctor/trainer": "Link to trainer/",
     "doctor/evaluate": "Link to evaluate/",
+    "docs/evaluation.md": "Every key of an evaluation, of its samples and its answers, and what the figures mean",
     "docs/scorers.md": "What `doctor evaluate` scores, and how (generated)",
     "examples": "An evaluation to start from: what is asked, and recorded answers to it",
     "examples/answers.jsonl": "Recorded answers, with a fault of every kind",
