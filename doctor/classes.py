@@ -33,6 +33,12 @@ class Classes:
         """Whether a class is, directly or through classes of the file, a subclass of `root`."""
         return name != root and root in self.lineage(name)
 
+    def is_model(self, name: str) -> bool:
+        """Whether a class is a model of transformers, be its `...PreTrainedModel` the library's or another file's."""
+        return any(
+            base.endswith("PreTrainedModel") and base not in self.nodes for base in self.lineage(name) if base != name
+        )
+
     def method(self, name: str, method: str) -> ast.FunctionDef | None:
         """A class's own or inherited method, where it is in the file."""
         for owner in self.lineage(name):
@@ -65,12 +71,29 @@ class Classes:
         method = self.method(name, "get_input_embeddings")
         if method is None:
             return self._through(name, self.constant(name, "base_model_prefix"))
-        answers = [node.value for node in ast.walk(method) if isinstance(node, ast.Return) and node.value]
-        path = ast.unparse(answers[0]) if len(answers) == 1 else ""
+        path = _returned(method)
         if path.endswith(".get_input_embeddings()"):
             return self._through(name, path.removeprefix("self.").removesuffix(".get_input_embeddings()"))
-        plain = path.startswith("self.") and all(part.isidentifier() for part in path.split("."))
-        return path.removeprefix("self.") if plain else None
+        return _attribute(path)
+
+    def untold_tie(self, name: str) -> tuple[str, str] | None:
+        """Head and embedding (`lm_head`, `model.embed_tokens`) of a model that does not say what it ties."""
+        own = {getattr(node, "name", "") for node in self.nodes[name].body}
+        told = any(self.method(name, method) for method in ("tie_weights", "_tie_weights"))
+        if "get_output_embeddings" not in own or told or self.assigns(name, "_tied_weights_keys"):
+            return None
+        head = self.method(name, "get_output_embeddings") if self.is_model(name) else None
+        paths = (_attribute(_returned(head)), self.input_embeddings(name)) if head else (None, None)
+        return (paths[0], paths[1]) if paths[0] and paths[1] else None
+
+    def assigns(self, name: str, attribute: str) -> bool:
+        """Whether the body of a class, or of one of the file that it derives from, assigns an attribute."""
+        return any(
+            attribute in map(ast.unparse, node.targets if isinstance(node, ast.Assign) else [node.target])
+            for owner in self.lineage(name)
+            for node in (self.nodes[owner].body if owner in self.nodes else ())
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+        )
 
     def _through(self, name: str, attribute: str | None) -> str | None:
         inner = self.member(name, attribute) if attribute else None
@@ -92,3 +115,15 @@ class Classes:
             ]
             waiting = {call.removeprefix("self.") for call in calls if call.startswith("self.")} - reached
         return reached & {node.name for node in methods}
+
+
+def _returned(method: ast.FunctionDef) -> str:
+    """What a method returns, where that is one expression."""
+    answers = [node.value for node in ast.walk(method) if isinstance(node, ast.Return) and node.value]
+    return ast.unparse(answers[0]) if len(answers) == 1 else ""
+
+
+def _attribute(path: str) -> str | None:
+    """`self.model.embed_tokens` -> `model.embed_tokens`; None for anything that is no plain attribute."""
+    plain = path.startswith("self.") and all(part.isidentifier() for part in path.split("."))
+    return path.removeprefix("self.") if plain else None

@@ -14,6 +14,7 @@ Reference: https://github.com/huggingface/transformers/pull/39106
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 import libcst as cst
 
@@ -73,6 +74,10 @@ class CacheOfTuples(Patch):
         Example(
             BASE + FORWARD + "if isinstance(past_key_values, Cache):\n            return 1\n        " + LENGTH,
             keeps="takes both",
+        ),
+        Example(
+            BASE + FORWARD.replace("=None", ": Optional[Cache] = None") + LENGTH,
+            BASE + ANSWER + FORWARD.replace("=None", ": Optional[Cache] = None") + LENGTH,
         ),
         Example(BASE + FORWARD + "past_key_values.update(k, v, 0)\n", keeps="a cache object"),
         Example("class M(P):\n    def forward(self, past_key_values):\n        " + LENGTH, keeps="a base elsewhere"),
@@ -142,9 +147,23 @@ def _relies_on_mixin(classes: Classes, name: str) -> bool:
 
 def _keeps_tuples(tree: ast.Module) -> bool:
     """Whether the file takes layers out of a cache by place, and nothing in it takes cache objects."""
-    nodes = [node for top in tree.body if not getattr(top, "name", "").startswith(OURS) for node in ast.walk(top)]
+    tops = [top for top in tree.body if not getattr(top, "name", "").startswith(OURS) and not _imports(top)]
+    nodes = [node for top in tops for node in _code(top)]
     names = {getattr(node, "id", getattr(node, "attr", getattr(node, "name", None))) for node in nodes}
     return not names & ELSEWHERE and any(_takes_layer(node) for node in nodes)
+
+
+def _imports(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
+def _code(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and those below it, without annotations: what is annotated as a Cache may be a tuple."""
+    yield node
+    for field, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and field not in ("annotation", "returns"):
+                yield from _code(child)
 
 
 def _takes_layer(node: ast.AST) -> bool:

@@ -20,7 +20,6 @@ CALLS = m.Call(
         attr=m.OneOf(m.Name("post_init"), m.Name("init_weights")),
     )
 )
-ROOT = "PreTrainedModel"
 
 
 class PostInitMissing(Patch):
@@ -45,6 +44,13 @@ class PostInitMissing(Patch):
             "        super(M, self).__init__(config)\n        self.n = n\n",
             "class M(modeling_utils.PreTrainedModel):\n    def __init__(self, config, n=2):\n"
             "        super(M, self).__init__(config)\n        self.n = n\n        self.post_init()\n",
+        ),
+        Example(
+            "from .modeling_inner import InnerPreTrainedModel\n\nclass M(InnerPreTrainedModel):\n"
+            "    def __init__(self, config):\n        super().__init__(config)\n        self.head = Head(config)\n",
+            "from .modeling_inner import InnerPreTrainedModel\n\nclass M(InnerPreTrainedModel):\n"
+            "    def __init__(self, config):\n        super().__init__(config)\n        self.head = Head(config)\n"
+            "        self.post_init()\n",
         ),
         Example(
             "class M(PreTrainedModel):\n    def __init__(self, config):\n        super().__init__(config)\n"
@@ -80,13 +86,13 @@ assert torch.equal(reloaded(model).head.weight, model.head.weight)
 
     def reaches(self, name: str, text: str) -> bool:
         owner, _, method = name.partition(".")
-        return method in ("", "__init__") and Classes(self.file.text).derives(owner, ROOT)
+        return method in ("", "__init__") and Classes(self.file.text).is_model(owner)
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         if updated_node.name.value != "__init__" or len(self.file.scope) != 1 or not self.file.classes:
             return updated_node
         name, classes = self.file.classes[-1].name.value, Classes(self.file.text)
-        if not classes.derives(name, ROOT) or any(classes.derives(other, name) for other in classes.nodes):
+        if not classes.is_model(name) or any(classes.derives(other, name) for other in classes.nodes):
             return updated_node
         if m.findall(updated_node, CALLS) or not isinstance(updated_node.body, cst.IndentedBlock):
             return updated_node
