@@ -59,18 +59,19 @@ class Classes:
     def member(self, name: str, attribute: str) -> str | None:
         """The class of the file that `__init__` makes `self.<attribute>` an instance of."""
         init = self.method(name, "__init__")
-        for node in ast.walk(init) if init else ():
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                made = ast.unparse(node.value.func)
-                if any(ast.unparse(target) == f"self.{attribute}" for target in node.targets) and made in self.nodes:
-                    return made
-        return None
+        lines = [node for node in ast.walk(init) if isinstance(node, ast.Assign)] if init else []
+        values = {ast.unparse(target): node.value for node in lines for target in node.targets}
+        value = values.get(f"self.{attribute}")
+        if isinstance(value, ast.Name):  # made beforehand, under a local name
+            value = values.get(value.id)
+        made = ast.unparse(value.func) if isinstance(value, ast.Call) else ""
+        return made if made in self.nodes else None
 
     def input_embeddings(self, name: str) -> str | None:
         """Where `get_input_embeddings` finds the embedding, as a path from the model (`model.embed_tokens`)."""
         method = self.method(name, "get_input_embeddings")
         if method is None:
-            return self._through(name, self.constant(name, "base_model_prefix"))
+            return self._through(name, self.constant(name, "base_model_prefix") or self._inner_model(name))
         path = _returned(method)
         if path.endswith(".get_input_embeddings()"):
             return self._through(name, path.removeprefix("self.").removesuffix(".get_input_embeddings()"))
@@ -94,6 +95,14 @@ class Classes:
             for node in (self.nodes[owner].body if owner in self.nodes else ())
             if isinstance(node, ast.Assign | ast.AnnAssign)
         )
+
+    def _inner_model(self, name: str) -> str | None:
+        """The attribute that `__init__` makes a model of the file, where there is one such attribute."""
+        init = self.method(name, "__init__")
+        made = [node for node in ast.walk(init) if isinstance(node, ast.Assign)] if init else []
+        paths = {_attribute(ast.unparse(target)) for node in made for target in node.targets}
+        inner = [path for path in paths if path and (cls := self.member(name, path)) and self.is_model(cls)]
+        return inner[0] if len(inner) == 1 else None
 
     def _through(self, name: str, attribute: str | None) -> str | None:
         inner = self.member(name, attribute) if attribute else None

@@ -41,7 +41,7 @@ DEFAULTS = {
     "suppress_tokens": "None",
     "typical_p": "1.0",
 }
-"""What PretrainedConfig of 4.x set; `top_k`, `top_p` and `temperature`, which models use for other ends, are left out."""
+"""What PretrainedConfig of 4.x set, but `top_k`, `top_p` and `temperature`, which models use for other ends."""
 CONFIGS = ("config", "configuration")
 ROOTS = ("PretrainedConfig", "PreTrainedConfig")
 SETTING = m.Attribute(attr=m.OneOf(*(m.Name(name) for name in DEFAULTS)))
@@ -60,6 +60,10 @@ class GenerationSettingOnConfig(Patch):
         Example(
             INIT + "        if self.forced_bos_token_id is None:\n            pass\n",
             INIT + '        if getattr(self, "forced_bos_token_id", None) is None:\n            pass\n',
+        ),
+        Example(
+            INIT + "        if self.max_length is None:\n            self.max_length = self.n\n",
+            INIT + '        if getattr(self, "max_length", 20) is None:\n            self.max_length = self.n\n',
         ),
         Example("n = self.generation_config.max_length", keeps="where they are"),
         Example("config.max_length = 3", keeps="set, not read"),
@@ -113,7 +117,16 @@ def _is_config(node: ast.ClassDef) -> bool:
 
 
 def _set(node: ast.ClassDef) -> set[str]:
-    """The names that a class gives its instances: `self.NAME = ...`, `NAME = ...`."""
-    targets = [target for part in ast.walk(node) if isinstance(part, ast.Assign) for target in part.targets]
-    targets += [part.target for part in ast.walk(node) if isinstance(part, ast.AnnAssign)]
-    return {getattr(target, "attr", getattr(target, "id", "")) for target in targets}
+    """The names that a class gives its instances: `NAME = ...`, `self.NAME = NAME`, `... = kwargs.pop("NAME")`."""
+    names = set[str]()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Assign | ast.AnnAssign) and part.value is not None:
+            targets = part.targets if isinstance(part, ast.Assign) else [part.target]
+            found = {getattr(target, "attr", getattr(target, "id", "")) for target in targets}
+            names |= {name for name in found if part in node.body or _mentions(part.value, name)}
+    return names
+
+
+def _mentions(value: ast.expr, name: str) -> bool:
+    """Whether a value has a name, or a string of that text, in it; an attribute is another thing."""
+    return any(name == getattr(part, "id", getattr(part, "value", None)) for part in ast.walk(value))

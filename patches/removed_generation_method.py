@@ -2,8 +2,8 @@
 
 `_get_logits_warper` is gone since transformers 4.45, because `_get_logits_processor` makes the warpers of sampling too;
 `_extract_past_from_model_output` answers a pair of name and cache since 4.42, and is gone since 4.49: `AttributeError:
-'ChatGLMForConditionalGeneration' object has no attribute '_extract_past_from_model_output'`.  The file brings along what
-they did.
+'ChatGLMForConditionalGeneration' object has no attribute '_extract_past_from_model_output'`.  The file brings along
+what they did.
 
 Reference: https://github.com/huggingface/transformers/pull/33203
 """
