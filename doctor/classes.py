@@ -96,6 +96,27 @@ class Classes:
             if isinstance(node, ast.Assign | ast.AnnAssign)
         )
 
+    def located(self, name: str, path: str) -> str:
+        """A parameter's full path, where a path begins inside a model that the class holds.
+
+        In transformers 4 `encoder.embed_tokens.weight` also named `model.encoder.embed_tokens.weight`.
+        """
+        first, _, rest = path.partition(".")
+        held = self.member(name, first)
+        if held is not None and rest:
+            return f"{first}.{self.located(held, rest)}"
+        inner = self.constant(name, "base_model_prefix") or self._inner_model(name)
+        holder = self.member(name, inner) if inner else None
+        if holder is None or holder == name or self._holds(name, first) or not self._holds(holder, first):
+            return path
+        return f"{inner}.{self.located(holder, path)}"
+
+    def _holds(self, name: str, attribute: str) -> bool:
+        """Whether the `__init__` of a class assigns `self.<attribute>`."""
+        init = self.method(name, "__init__")
+        lines = [node for node in ast.walk(init) if isinstance(node, ast.Assign)] if init else []
+        return any(ast.unparse(target) == f"self.{attribute}" for line in lines for target in line.targets)
+
     def _inner_model(self, name: str) -> str | None:
         """The attribute that `__init__` makes a model of the file, where there is one such attribute."""
         init = self.method(name, "__init__")

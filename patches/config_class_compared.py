@@ -1,6 +1,6 @@
 """A model asks whether it was handed a configuration of its own class.
 
-From transformers 5.14 on the remote code of a local folder is imported once for each class that config.json names, so
+From transformers 5.8 on the remote code of a local folder is imported once for each class that config.json names, so
 the configuration's class and the one that the model's file imports are two classes of one name: `isinstance(config,
 self.config_class)` is False, and the model refuses its own configuration.  The names are compared as well.
 
@@ -23,7 +23,7 @@ IMPORT = "from .configuration_m import MConfig\n"
 
 
 class ConfigClassCompared(Patch):
-    old, new = "transformers<5.14", "transformers>=4.36"
+    old, new = "transformers<5.8", "transformers>=4.36"
     needles = (b"isinstance(",)
     helpers = {
         "_doctor_is_config": '''

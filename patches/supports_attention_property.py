@@ -1,8 +1,8 @@
 """A model answers `_supports_sdpa` or `_supports_flash_attn_2` by asking the model inside it.
 
-Newer releases ask while the outer model is still empty: `AttributeError: 'Florence2ForConditionalGeneration' object has
-no attribute '_supports_sdpa'`.  Up to transformers 4.47 the class was asked, where a property counts as True; that is
-now the answer until the inner model is there.
+From transformers 4.54 on the question comes while the outer model is still empty: `AttributeError:
+'Florence2ForConditionalGeneration' object has no attribute '_supports_sdpa'`.  Before, the class was asked, where a
+property counts as True; that is now the answer until the inner model is there.
 
 Reference: https://github.com/huggingface/transformers/issues/39974
 """
@@ -21,7 +21,7 @@ MODEL = "class M(PreTrainedModel):\n    @property\n    def {0}(self):\n        {
 
 
 class SupportsAttentionProperty(Patch):
-    old, new = "transformers<4.48", "transformers>=4.36"
+    old, new = "transformers<4.54", "transformers>=4.36"
     needles = tuple(f"def {flag}(".encode() for flag in FLAGS)
     examples = [
         Example(
