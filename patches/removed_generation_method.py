@@ -1,7 +1,7 @@
 """A model's own generation code calls methods that `generate` does not have any more.
 
 `_get_logits_warper` is gone since transformers 4.45, because `_get_logits_processor` makes the warpers of sampling too;
-`_extract_past_from_model_output` answers a pair of name and cache since 4.43, and is gone since 4.49: `AttributeError:
+`_extract_past_from_model_output` answers a pair of name and cache since 4.44, and is gone since 4.49: `AttributeError:
 'ChatGLMForConditionalGeneration' object has no attribute '_extract_past_from_model_output'`.  The file brings along
 what they did.
 
@@ -22,7 +22,7 @@ PAIR = m.Assign(targets=[m.AssignTarget(target=m.Tuple())], value=PAST)
 
 
 class RemovedGenerationMethod(Patch):
-    old, new = "transformers<4.43", "transformers>=4.36"
+    old, new = "transformers<4.44", "transformers>=4.36"
     needles = (b"._extract_past_from_model_output(", b"._get_logits_warper(")
     mends = ("attribute:_extract_past_from_model_output", "attribute:_get_logits_warper")
     helpers = {

@@ -4,8 +4,8 @@ One such import makes the whole file unusable: `ImportError: cannot import name 
 'transformers.cache_utils'` (5.0), `'is_torch_fx_available' from 'transformers.utils.import_utils'` (5.0), and so on.
 The import moves into `try`, with a stand-in that does what the name did where that can still happen: no cache of a
 newer release is a SlidingWindowCache, torch.fx is always there, a MambaCache is two tensors.  Where it cannot (the
-ONNX export of 4.x, head pruning, naive model parallelism, a class for one implementation of attention) the stand-in says so when it is called.  `try` is also the
-one spelling that the import check of every release accepts.
+ONNX export of 4.x, head pruning, naive model parallelism, a class for one implementation of attention) the stand-in
+says so when it is called.  `try` is also the one spelling that the import check of every release accepts.
 
 Reference: https://github.com/huggingface/transformers/issues/44561
 """
