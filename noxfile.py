@@ -130,6 +130,21 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def memory(session: nox.Session) -> None:
+    """Every measured peak of memory beside its prediction; prints one table."""
+    install(session)
+    session.run("python", "tests/memory", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def evaluation(session: nox.Session) -> None:
+    """The evaluator on itself: each scorer's precision and recall, and the statistics on drawn scores; prints both."""
+    install(session)
+    session.run("python", "tests/evaluate/labels.py")
+    session.run("python", "tests/evaluate/simulation.py", *session.posargs)
+
+
+@nox.session(python=PYTHON)
 def demo(session: nox.Session) -> None:
     """`doctor demo`, as a newcomer runs it."""
     install(session, "torch", "transformers", "safetensors", stack="5.latest")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import json
 import re
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import doctor.breakages
 import doctor.diagnose
+import doctor.evaluate.scorers
 import doctor.index
 from doctor.model import Check, Facts, Finding
 from doctor.patch import Example, Patch, catalogue
@@ -38,6 +40,11 @@ PURPOSE = {
     "doctor/releases.json": "What each transformers release has, needs and calls itself (generated)",
     "doctor/trainer": "Link to trainer/",
     "doctor/evaluate": "Link to evaluate/",
+    "docs/scorers.md": "What `doctor evaluate` scores, and how (generated)",
+    "examples": "An evaluation to start from: what is asked, and recorded answers to it",
+    "examples/answers.jsonl": "Recorded answers, with a fault of every kind",
+    "examples/evaluate.yaml": "The configuration of an evaluation",
+    "examples/questions.yaml": "What a persona is asked, and what its answers must and must not say",
     "docs": "The manual",
     "docs/assets": "README's capture (docs/capture.py records it)",
     "doctor": "The command",
@@ -136,6 +143,12 @@ def diff(example: Example) -> str:
     return "\n".join(["```diff", *lines, "```"])
 
 
+def scorer_section(name: str) -> str:
+    """What a scorer looks for and how it scores, in its module's words."""
+    doc = importlib.import_module(f"doctor.evaluate.scorers.{name}").__doc__ or ""
+    return f"## {name}\n\n**{doc.partition(chr(10))[0].rstrip('.')}.**\n\n{prose(doc)}"
+
+
 def checks_table() -> str:
     """README's table of what is found."""
     pages = [("checks", check) for check in checks()] + [("breakages", check) for check in doctor.breakages.load()]
@@ -216,6 +229,14 @@ def generated() -> Mapping[str, str]:
             "What `doctor fix` and `doctor run` rewrite.  Generated from `patches/`; functions that a rewrite brings "
             "along are left out of the examples.",
             map(patch_section, catalogue()),
+        ),
+        "docs/scorers.md": page(
+            "Scorers",
+            "What `doctor evaluate` scores, each from 0 to 10 with the evidence quoted.  Below 5 is a fault.  An "
+            "answer counts by its worst fault.  Without `scorers` in the configuration: "
+            + ", ".join(f"[{name}](#{name})" for name in doctor.evaluate.scorers.DEFAULT)
+            + ".  Generated from `evaluate/scorers/`.",
+            map(scorer_section, doctor.evaluate.scorers.names()),
         ),
         "README.md": readme(),
     }

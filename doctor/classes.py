@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from doctor.patch import parsed
+from doctor.parsing import parsed
 
 
 class Classes:
-    """What patches ask about the top-level classes of a file; names are those in the file."""
+    """What patches and checks ask about the top-level classes of a file; names are those in the file."""
 
-    def __init__(self, text: str) -> None:
-        body = parsed(text).body
+    def __init__(self, source: str | ast.Module) -> None:
+        body = (parsed(source) if isinstance(source, str) else source).body
         self.nodes = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
 
     def bases(self, name: str) -> list[str]:
@@ -133,18 +133,22 @@ class Classes:
     def called_by(self, method: str) -> set[str]:
         """A method and those that it calls on `self`, in whichever class of the file."""
         methods = [node for owner in self.nodes.values() for node in owner.body if isinstance(node, ast.FunctionDef)]
+        calls = {node.name: set[str]() for node in methods}
+        for node in methods:
+            calls[node.name] |= {name for inner in ast.walk(node) if (name := _called_on_self(inner))}
         reached, waiting = set[str](), {method}
         while waiting:
             reached |= waiting
-            calls = [
-                ast.unparse(n.func)
-                for f in methods
-                if f.name in waiting
-                for n in ast.walk(f)
-                if isinstance(n, ast.Call)
-            ]
-            waiting = {call.removeprefix("self.") for call in calls if call.startswith("self.")} - reached
-        return reached & {node.name for node in methods}
+            waiting = {name for called in waiting for name in calls.get(called, ())} - reached
+        return reached & calls.keys()
+
+
+def _called_on_self(node: ast.AST) -> str | None:
+    """The method's name, where a node is `self.method(...)`."""
+    func = node.func if isinstance(node, ast.Call) else None
+    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "self":
+        return func.attr
+    return None
 
 
 def _returned(method: ast.FunctionDef) -> str:

@@ -24,12 +24,20 @@ COMMANDS = {
     "history": "list the fixes applied so far",
     "explain": "print the page of one check, patch or breakage",
     "list": "list every check, patch and breakage",
+    "evaluate": "score a model's answers, or compare two runs",
     "run": "run a command with the patches applied while its modules are imported",
+    "fit": "say what a model takes to load, train and generate, and what fits the card",
     "demo": "plant the real fault in a scratch folder, then check, fix, load and generate",
 }
 EXITS = "Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed."
 SEVERITIES = ("error", "warning", "hint")
 FORMATS = ("text", "plain", "json", "markdown")
+EVALUATION_FORMATS = ("text", "json", "markdown", "html")
+METHODS = ("qlora", "lora", "full")
+QUANTS = ("nf4", "nf4-double", "int8", "none")
+RECIPES = ("usual", "lean", "offload")
+OPTIMIZERS = ("paged-adamw-8bit", "adamw-8bit", "adamw")
+FILE_OPTIONS = ("targets", "python", "model", "output", "facts", "save_facts", "data", "config", "answers")
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 """shtab's name for file completion, here so that shtab is imported only when completion is asked for."""
 
@@ -131,7 +139,7 @@ class _Completion(argparse.Action):
         ids = {"select": asked, "ignore": asked, "unsafe": mended, "id": sorted({*asked, *mended})}
         for action in _actions(parser):
             action.choices = ids.get(action.dest, action.choices)
-            if action.dest in ("targets", "python", "model", "output", "facts", "save_facts"):
+            if action.dest in FILE_OPTIONS:
                 action.complete = FILES  # type: ignore[attr-defined]
         sys.stdout.write(shtab.complete(parser, shell) + "\n")
         parser.exit()
@@ -147,13 +155,20 @@ def _ids(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def _count(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return number
+
+
 def _check(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add(
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="scripts, folders, model folders; none: this environment and its caches",
+        help="scripts, folders, model folders, data files; none: this environment and its caches",
     )
     add("--python", metavar="PATH", help="examine another interpreter or virtual environment")
     add(
@@ -164,6 +179,9 @@ def _check(command: argparse.ArgumentParser) -> None:
         help="judge as if this release were installed, e.g. transformers==5.23.0; several: must work on all of them",
     )
     add("--model", metavar="PATH_OR_ID", help="examine this model as well: a folder or a hub id in the cache")
+    add("--data", action="append", default=[], metavar="FILE", help="examine this data file or folder; repeatable")
+    add("--vram", metavar="SIZE", help="GPU memory to judge by, e.g. 4GiB (default: this machine's)")
+    add("--max-length", type=_count, metavar="N", help="tokens of a training row")
     add("--select", action="extend", default=[], type=_ids, metavar="ID", help="ask only these checks")
     add("--ignore", action="extend", default=[], type=_ids, metavar="ID", help="leave these checks out")
     add("--fail-on", choices=SEVERITIES, help="exit 1 from this severity on (default: error)")
@@ -190,8 +208,47 @@ def _explain(command: argparse.ArgumentParser) -> None:
     command.add_argument("id", metavar="ID", help="a check, patch or breakage of `doctor list`")
 
 
+def _evaluate(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add(
+        "config",
+        nargs="+",
+        metavar="CONFIG.yaml",
+        help="what is asked and how it is scored; or: compare RUN_A RUN_B...",
+    )
+    add(
+        "--answers", metavar="FILE", help='score recorded answers: {"id", "answer", "finish"} a line; no model is asked'
+    )
+    add("--format", choices=EVALUATION_FORMATS, default="text", help="how to print the report (default: text)")
+    add("--output", metavar="FILE", help="write the report there")
+    add("--fail-under", type=float, metavar="SCORE", help="exit 1 where the mean score is lower")
+    add("--fail-if-worse", action="store_true", help="compare: exit 1 where a later run is worse than the first")
+    add("-v", "--verbose", action="store_true", help="show every faulty answer")
+
+
 def _live(command: argparse.ArgumentParser) -> None:
     command.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD...", help="the command, after --")
+
+
+def _fit(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--model", required=True, metavar="PATH_OR_ID", help="a model folder or a hub id in the cache")
+    add("--vram", metavar="SIZE", help="GPU memory, e.g. 4GiB (default: what is free on the first GPU)")
+    add("--method", choices=METHODS, help="how it is trained (default: qlora; the table shows all)")
+    add("--quant", choices=QUANTS, help="what the weights are loaded as (default: nf4-double for qlora, else none)")
+    add("--recipe", choices=RECIPES, default="usual", help="what training leaves out or moves (default: usual)")
+    add("--max-length", type=_count, default=1024, metavar="N", help="tokens of a training row (default: 1024)")
+    add("--batch", type=_count, default=1, metavar="N", help="rows of a batch (default: 1)")
+    add("--accumulate", type=_count, default=1, metavar="N", help="batches of an update (default: 1)")
+    add("--rank", type=_count, default=32, metavar="R", help="rank of the adapters (default: 32)")
+    add("--optimizer", choices=OPTIMIZERS, default=OPTIMIZERS[0], help=f"(default: {OPTIMIZERS[0]})")
+    add("--attention", choices=("sdpa", "eager"), default="sdpa", help="(default: sdpa)")
+    add("--prompt", type=_count, default=512, metavar="N", help="tokens that generation reads (default: 512)")
+    add("--new-tokens", type=_count, default=64, metavar="N", help="tokens that it writes (default: 64)")
+    add("--python", metavar="PATH", help="the interpreter or environment whose transformers is judged")
+    add("--against", action="append", default=[], metavar="REQUIREMENT", help="a release to judge, repeatable")
+    add("--format", choices=("text", "json", "html"), default="text", help="how to print it (default: text)")
+    add("--output", metavar="FILE", help="write it there")
 
 
 def _demo(command: argparse.ArgumentParser) -> None:
@@ -209,6 +266,8 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "history": _nothing,
     "explain": _explain,
     "list": _nothing,
+    "evaluate": _evaluate,
     "run": _live,
+    "fit": _fit,
     "demo": _demo,
 }

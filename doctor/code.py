@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TypeVar
 
+from doctor.classes import Classes
 from doctor.model import Location, Source
+from doctor.parsing import OURS as OURS
 
 Node = TypeVar("Node", bound=ast.AST)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-OURS = "_doctor_"
-"""How the names begin of what a patch puts into a file; checks do not look inside."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _VERSION_TEST = re.compile(r"version|TYPE_CHECKING|greater_or_equal", re.IGNORECASE)
 _LEAVES = {"ctx", "id", "attr", "arg", "kind", "type_comment", "op", "ops", "asname", "module", "level", "is_async"}
@@ -129,6 +129,21 @@ class Code:
                     return True
             child = parent
         return False
+
+    @cached_property
+    def classes(self) -> Classes:
+        """The classes of the file's top level."""
+        return Classes(self.tree)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name, attribute and definition of the file, outside what patches put there."""
+        named: list[tuple[ast.AST, str]] = [(name, name.id) for name in self.nodes(ast.Name)]
+        named += [(attribute, attribute.attr) for attribute in self.nodes(ast.Attribute)]
+        named += [(function, function.name) for function in self.nodes(ast.FunctionDef)]
+        named += [(around, around.name) for around in self.nodes(ast.ClassDef)]
+        ours = OURS in self.text
+        return frozenset(name for node, name in named if not (ours and self.ours(node)))
 
     @cached_property
     def imports(self) -> dict[str, str]:

@@ -53,7 +53,7 @@ def needles(kind: str, to_fix: bool = False) -> tuple[bytes, ...]:
     readers = [check for check in checks() if check.read and kind in check.kinds]
     wanted = {needle for check in readers for needle in check.needles}
     if to_fix and kind == "remote-code":
-        wanted |= {needle.encode() for entry in entries() for needle in entry.needles}
+        wanted |= {needle.encode() for entry in entries() if entry.family == kind for needle in entry.needles}
     return tuple(sorted(wanted))
 
 

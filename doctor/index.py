@@ -18,6 +18,7 @@ class Entry:
     old: str
     new: str
     safe: bool
+    family: str
     needles: tuple[str, ...]
     mends: tuple[str, ...]
 
@@ -52,6 +53,7 @@ def build() -> str:
             "old": patch.old,
             "new": patch.new,
             "safe": patch.safe,
+            "family": patch.family,
             "needles": [needle.decode() for needle in patch.needles],
             "mends": list(patch.mends),
         }

@@ -190,6 +190,99 @@ class ModelFacts:
     repository: str | None = None
     revision: str | None = None
     weights_metadata: Mapping[str, str] = field(default_factory=dict)
+    special_tokens: Mapping[str, Any] = field(default_factory=dict)
+    """special_tokens_map.json."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """Chat templates that have files of their own, by name; the plain one is `default`."""
+    added_tokens: tuple[str, ...] = ()
+    """The special tokens of tokenizer.json, where it was read."""
+    post_processor: Mapping[str, Any] = field(default_factory=dict)
+    """The post-processor of tokenizer.json, where it was read."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a data set as an example: `number` from 1, the line in JSON Lines; `text` says which it is."""
+
+    number: int
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """In how many rows something was seen, the first of them, and a count of what it is about (tokens, turns)."""
+
+    rows: int
+    examples: tuple[Row, ...] = ()
+    amount: int = 0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A row as the model gets it: its tokens as text, and which of them, from and to, are learnt."""
+
+    number: int
+    pieces: tuple[str, ...] = ()
+    learnt: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """A data set, counted.  Lengths are in tokens, 0 where nothing was tokenised."""
+
+    path: str
+    layout: str = ""
+    """sharegpt, messages, alpaca, question-answer, prompt-completion, text, tokens; several with commas."""
+    rows: int = 0
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    """What was seen, and how often: `empty-answer`, `foreign-end:<|im_end|>`, ...; doctor/scan/survey.py lists them."""
+    model: str | None = None
+    """Folder of the model whose template and tokenizer it was judged by."""
+    limit: int | None = None
+    """Tokens that fit into one row of training."""
+    limit_from: str = ""
+    """Where the limit comes from: `--max-length`, or a key of the model."""
+    longest: int = 0
+    """Tokens that the longest row needs up to the end of its last answer."""
+    median: int = 0
+    end: str = ""
+    """The token that ends an answer in the model's template."""
+    ends: tuple[str, ...] = ()
+    """The tokens that may end a turn."""
+    header: str = ""
+    """What comes before an answer in the model's template."""
+    languages: Mapping[str, int] = field(default_factory=dict)
+    """Language or script of the answers to rows."""
+    holdout: bool = False
+    """Whether it is held out from training, by its name."""
+    shown: tuple[Shown, ...] = ()
+
+    @property
+    def reader(self) -> str:
+        """The name of the model it was judged by."""
+        return (self.model or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+    def of(self, kind: str) -> Iterator[tuple[str, Seen]]:
+        """What was seen of a kind, each with what stands after its colon, the commonest first."""
+        found = [(name.partition(":")[2], seen) for name, seen in self.seen.items() if name.partition(":")[0] == kind]
+        yield from sorted(found, key=lambda pair: -pair[1].rows)
+
+    def share(self, seen: Seen) -> str:
+        """In how many of the rows, and in which.
+
+        >>> DataFacts("d.jsonl", rows=40).share(Seen(2, (Row(3), Row(7))))
+        '2 of 40 rows (3, 7)'
+        """
+        named = [f"{row.number:,}" for row in seen.examples if row.number]
+        more = ", ..." if seen.rows > len(named) else ""
+        numbers = f" ({', '.join(named)}{more})" if named else ""
+        return f"{seen.rows:,} of {self.rows:,} row{'s' * (self.rows != 1)}{numbers}"
+
+    def place(self, seen: Seen) -> Location:
+        """Where it was first seen: the line, where a row is a line."""
+        number = seen.examples[0].number if seen.examples else 0
+        lines = self.path.endswith((".jsonl", ".ndjson"))
+        return Location(self.path, number if lines and number else None)
 
 
 @dataclass(frozen=True)
@@ -204,6 +297,7 @@ class Facts:
     variables: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
     models: tuple[ModelFacts, ...] = ()
+    data: tuple[DataFacts, ...] = ()
     project: tuple[str, ...] = ()
     directory: str = ""
     skipped: tuple[Skip, ...] = ()
@@ -213,6 +307,10 @@ class Facts:
     """Where huggingface-hub keeps snapshots and blobs (`HF_HUB_CACHE`)."""
     targets: tuple[str, ...] = ()
     """The files and folders that were asked for; none: the caches."""
+    vram: int | None = None
+    """Bytes of GPU memory to judge by instead of this machine's (`--vram`)."""
+    max_length: int | None = None
+    """Tokens of a training row (`--max-length`)."""
     against: str | None = None
     """The release judged instead of the installed one, e.g. `transformers==5.23.0`."""
 
@@ -247,9 +345,25 @@ class Facts:
         version = self.transformers if name == "transformers" else self.version(name)
         return version is not None and wanted.specifier.contains(version, prereleases=True)
 
+    def beside(self, source: Source) -> tuple[Source, ...]:
+        """The files of remote code in a source's folder, itself among them."""
+        return self._folders.get(_folder(source), ())
+
+    @cached_property
+    def _folders(self) -> Mapping[str, tuple[Source, ...]]:
+        folders: dict[str, tuple[Source, ...]] = {}
+        for source in self.sources:
+            if source.kind == "remote-code":
+                folders[_folder(source)] = (*folders.get(_folder(source), ()), source)
+        return folders
+
     def model_of(self, source: Source) -> ModelFacts | None:
         """The model folder whose config.json is used with a remote-code file."""
         return next((m for m in self.models if m.path == source.model), None) if source.model else None
+
+
+def _folder(source: Source) -> str:
+    return source.path.replace("\\", "/").rpartition("/")[0]
 
 
 def normalise(name: str) -> str:

@@ -12,17 +12,19 @@ import importlib
 import pkgutil
 import re
 import textwrap
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, ClassVar
 
 import libcst as cst
 
+from doctor.importing import with_imports
+from doctor.parsing import OURS as OURS
+from doctor.parsing import Refusal as Refusal
+from doctor.parsing import parsed as parsed
+
 BANNER = "# Added by tune-doctor: lets this file run on every transformers release from 4.47 to 5.x."
-OURS = "_doctor_"
-"""The names of the functions that patches bring along begin with this; patches leave those functions alone."""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _END = re.compile(r"(?:\r\n|\r|\n)\Z")
 _FOLDED = re.compile(rf"^[ \t]*(?:class|def) {OURS}folded_\d+(?:\(\))?: pass\b", re.MULTILINE)
@@ -42,13 +44,6 @@ class Example:
     keeps: str = ""
 
 
-class Refusal(Exception):
-    """A patch met a form of its construct that it cannot rewrite without changing the numbers.
-
-    The message says which, with the line where known; the file is left as it was.
-    """
-
-
 class File:
     """What the patches of one file share: the text as it came, enclosing definitions, and requested helpers."""
 
@@ -56,6 +51,8 @@ class File:
         self.text = text
         self.scope: list[cst.ClassDef | cst.FunctionDef] = []
         self.helpers: dict[str, str] = {}
+        self.imports: set[tuple[str, str]] = set()
+        """Module and name that a rewritten expression needs and the file does not import yet."""
 
     @property
     def classes(self) -> list[cst.ClassDef]:
@@ -81,6 +78,8 @@ class Patch:
     new: ClassVar[str]
     """PEP 508 requirement of the releases that accept the rewritten file."""
     safe: ClassVar[bool] = True
+    family: ClassVar[str] = "remote-code"
+    """`script`: rewrites people's scripts and notebooks, and never a file of remote code."""
     needles: ClassVar[tuple[bytes, ...]]
     """The file is visited only if its bytes hold one of these."""
     mends: ClassVar[tuple[str, ...]] = ()
@@ -112,20 +111,15 @@ class Patch:
         self.file.helpers[name] = self.helpers[name]
         return cst.Name(name)
 
-
-@lru_cache(maxsize=2)
-def parsed(text: str) -> ast.Module:
-    """A file's `ast` tree, for patches that look around before they rewrite: libcst takes ten times as long.
-
-    Raises Refusal where the file's Python is newer than the one that runs.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes in somebody's docstring are not our subject
-        try:
-            return ast.parse(text)
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None) or 1
-            raise Refusal(f"line {line}: the file's Python is newer than the one that runs doctor") from error
+    def import_of(self, module: str, name: str) -> str:
+        """A name of a module under which the rewritten file knows it; it will be imported where it is not yet."""
+        for node in ast.walk(parsed(self.file.text)):
+            if isinstance(node, ast.ImportFrom) and node.module == module and not node.level:
+                for alias in node.names:
+                    if alias.name == name:
+                        return alias.asname or name
+        self.file.imports.add((module, name))
+        return name
 
 
 @dataclass(frozen=True)
@@ -163,14 +157,16 @@ def _traversed(text: str, short: str, chosen: Sequence[type[Patch]]) -> tuple[st
     """What the patches make of a file, given shortened, and the ids of those that changed it."""
     module, applied = cst.parse_module(short), set[str]()
     helpers: dict[str, str] = {}
+    imports: set[tuple[str, str]] = set()
     for _ in range(PASSES):
         file = File(text)
         chain = _Chain(file, [patch(file) for patch in chosen])
         module = module.visit(chain)
         applied |= chain.applied
         helpers |= file.helpers
+        imports |= file.imports
         if not chain.again:
-            return (_with_helpers(module, helpers).code if applied else short), applied
+            return (_with_helpers(with_imports(module, imports), helpers).code if applied else short), applied
     raise Refusal(f"patches {', '.join(sorted(applied))} keep rewriting each other's output")
 
 
@@ -312,7 +308,7 @@ def _with_helpers(module: cst.Module, helpers: Mapping[str, str]) -> cst.Module:
         return module
     functions = [(i, s.name.value) for i, s in enumerate(module.body) if isinstance(s, cst.FunctionDef)]
     ours = [index for index, name in functions if name.startswith("_doctor_")]
-    place = ours[-1] + 1 if ours else _after_imports(module)
+    place = ours[-1] + 1 if ours else min(_after_imports(module), _first_use(module, helpers))
     texts = [textwrap.dedent(source).strip() + "\n" for source in wanted]
     bodies = [cst.parse_module(text, module.config_for_parsing).body for text in texts]
     block = [s.with_changes(leading_lines=[_blank(), _blank()]) for body in bodies for s in body]
@@ -344,6 +340,16 @@ def _after_imports(module: cst.Module) -> int:
         if _holds_import(statement) or (index == 0 and _is_docstring(statement)):
             place = index + 1
     return place
+
+
+def _first_use(module: cst.Module, names: Iterable[str]) -> int:
+    """The statement before which the helpers must stand: the first that calls one, outside of every definition."""
+    for index, statement in enumerate(module.body):
+        if not isinstance(statement, cst.ClassDef | cst.FunctionDef):
+            code = module.code_for_node(statement)
+            if any(f"{name}(" in code for name in names):
+                return index
+    return len(module.body)
 
 
 def _holds_import(statement: cst.CSTNode) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from doctor.patch import OURS, parsed
+from doctor.parsing import OURS, parsed
 
 NAMES = ("rope_scaling", "rope_parameters")
 KEYS = ("type", "rope_type")
@@ -39,6 +39,8 @@ class Unit:
     """It tests whether there is a scaling at all."""
     dictlike: bool = False
     """It calls the dict's methods or asks what is in it."""
+    first: ast.AST | None = None
+    """Where it first reads one of KEYS, or tests whether there is a scaling."""
 
     @property
     def copes(self) -> bool:
@@ -76,8 +78,13 @@ class Rope:
 @lru_cache(maxsize=4)
 def facts(text: str) -> Rope:
     """The facts of a file's text; the patches of one traversal share them."""
+    return facts_of(parsed(text))
+
+
+def facts_of(tree: ast.Module) -> Rope:
+    """The facts of a file that is parsed already."""
     rope = Rope()
-    found = list(_walk(parsed(text).body, ()))
+    found = list(_walk(tree.body, ()))
     for _ in range(2):  # an alias of an alias
         for path, node in found:
             _aliases(node, path, rope)
@@ -187,7 +194,10 @@ def _uses(node: ast.AST, path: Path, rope: Rope) -> None:
     if (read := _key(node, path, rope)) is not None:
         unit.keys.add(read)
     unit.default |= _knows_default(node, path, rope)
-    unit.guarded |= any(_holds(part, path, rope) is not None for part in _tested(node))
+    tests = any(_holds(part, path, rope) is not None for part in _tested(node))
+    unit.guarded |= tests
+    if unit.first is None and (tests or read):
+        unit.first = node
     unit.dictlike |= _as_dict(node, path, rope)
 
 

@@ -121,6 +121,10 @@ class Scaling:
                 scope = parent
         return any(isinstance(n, ast.Constant) and n.value == other for n in ast.walk(scope))
 
+    def can_be_default(self, read: Read, plain: bool) -> bool:
+        """Whether a read may answer `default`; `plain`: config.json says it."""
+        return plain or read.key == "rope_type" or self.paired(read) or read.default == "default"
+
     def asked(self, read: Read) -> bool:
         """Whether the read stands under `if "type" in ...` or catches its KeyError."""
         if self.code.guarded(read.node, "KeyError", "LookupError"):

@@ -1,1 +1,1 @@
-"""Scores a model, compares two, reports with intervals.  Its place; nothing is here yet."""
+"""Scores a model's answers, says what is wrong with them, and whether another run is better."""

@@ -1,8 +1,8 @@
 """A configuration of configurations says `is_composition`, and not `has_no_defaults_at_init`.
 
-transformers 4.52 renamed the flag, and 5.x reads the new name alone.  A class that cannot be made without arguments is
-made so all the same when its configuration is printed or saved: `AssertionError: Config has to be initialized with
-encoder and decoder config`.  Both names are set, to the same value.
+transformers 4.52 renamed the flag, and up to 5.19 the new name alone is read.  A class that cannot be made without
+arguments is made so all the same when its configuration is printed or saved: `AssertionError: Config has to be
+initialized with encoder and decoder config`.  Both names are set, to the same value.
 
 Reference: https://github.com/huggingface/transformers/pull/36896
 """
@@ -15,6 +15,8 @@ import libcst.matchers as m
 from doctor.patch import Example, Patch
 
 OLD, NEW = "is_composition", "has_no_defaults_at_init"
+MINORS = (*(f"4.{minor}" for minor in range(52, 58)), *(f"5.{minor}" for minor in range(20)))
+"""Where the new name is read."""
 HEAD = "class C(PretrainedConfig):\n    model_type = 'c'\n"
 
 
@@ -23,7 +25,7 @@ def _sets(name: str) -> m.SimpleStatementLine:
 
 
 class CompositionRenamed(Patch):
-    old, new = "transformers<4.52", "transformers>=4.36"
+    old, new = "transformers" + ",".join(f"!={minor}.*" for minor in MINORS), "transformers>=4.36"
     needles = (OLD.encode(),)
     examples = [
         Example(
@@ -38,6 +40,21 @@ class CompositionRenamed(Patch):
         Example(HEAD + "    has_no_defaults_at_init = True\n", keeps="the new name"),
         Example("print(config.is_composition)\n", keeps="a reading"),
     ]
+
+    proof = """
+from transformers import PretrainedConfig
+
+class C(PretrainedConfig):
+    model_type = "c"
+    is_composition = True
+
+    def __init__(self, **kwargs):
+        if "part" not in kwargs:
+            raise ValueError("has to be made of parts")
+        super().__init__(**kwargs)
+
+assert C(part=1).to_diff_dict()["part"] == 1
+"""
 
     def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
         body = list(updated_node.body.body)

@@ -93,10 +93,10 @@ def _doctor_generation_inputs(prepare):
     examples = [
         Example(
             "class M(P):\n    def prepare_inputs_for_generation(self, input_ids, attention_mask=None):\n"
-            "        return {'input_ids': input_ids, 'attention_mask': attention_mask}\n",
+            "        return {'n': attention_mask.shape[1], 'attention_mask': attention_mask}\n",
             "class M(P):\n    @_doctor_generation_inputs\n"
             "    def prepare_inputs_for_generation(self, input_ids, attention_mask=None):\n"
-            "        return {'input_ids': input_ids, 'attention_mask': attention_mask}\n",
+            "        return {'n': attention_mask.shape[1], 'attention_mask': attention_mask}\n",
         ),
         Example(
             "class M(P):\n    # why\n    def prepare_inputs_for_generation(self, ids, cache_position=None, **kw):\n"

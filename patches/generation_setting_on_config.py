@@ -75,6 +75,13 @@ class GenerationSettingOnConfig(Patch):
         ),
     ]
 
+    proof = """
+from scenery import TinyConfig
+
+config = TinyConfig()
+assert (config.max_length, config.num_beams) == (20, 1)
+"""
+
     def __init__(self, file: File) -> None:
         super().__init__(file)
         self.targets: set[cst.CSTNode] = set()

@@ -28,48 +28,34 @@ OF_PART = m.Call(
 """torch.nn.init of a part or view of a tensor, which does not carry the tensor's mark."""
 
 
+HEAD = "class M(PreTrainedModel):\n    def _init_weights(self, module):\n"
+
+
+def _example(write: str, tensor: str) -> Example:
+    asks = f'        if not getattr({tensor}, "{MARK}", False):\n            {write}\n'
+    return Example(f"{HEAD}        {write}\n", HEAD + asks)
+
+
 class InitOverwritesLoadedWeights(Patch):
     old, new = "transformers<5", "transformers>=4.36"
     needles = tuple(f"def {name}(".encode() for name in INIT)
     mends = ("init-overwrites-loaded-weights",)
     examples = [
+        _example("module.weight.data.normal_(mean=0.0, std=std)", "module.weight"),
+        _example("module.weight.data[module.padding_idx].zero_()", "module.weight"),
+        _example("module.dt_proj.bias.copy_(inv_dt)", "module.dt_proj.bias"),
+        _example("nn.init.normal_(module.weight.data, std=std)", "module.weight"),
         Example(
-            "def _init_weights(self, module):\n    module.weight.data.normal_(mean=0.0, std=std)\n",
-            'def _init_weights(self, module):\n    if not getattr(module.weight, "_is_hf_initialized", False):\n'
-            "        module.weight.data.normal_(mean=0.0, std=std)\n",
-        ),
-        Example(
-            "def _init_weights(self, module):\n    if module.padding_idx is not None:\n"
-            "        module.weight.data[module.padding_idx].zero_()\n",
-            "def _init_weights(self, module):\n    if module.padding_idx is not None:\n"
-            '        if not getattr(module.weight, "_is_hf_initialized", False):\n'
-            "            module.weight.data[module.padding_idx].zero_()\n",
-        ),
-        Example(
-            "def _init_weights(self, module):\n    with torch.no_grad():\n        module.dt_proj.bias.copy_(inv_dt)\n",
-            "def _init_weights(self, module):\n    with torch.no_grad():\n"
-            '        if not getattr(module.dt_proj.bias, "_is_hf_initialized", False):\n'
-            "            module.dt_proj.bias.copy_(inv_dt)\n",
-        ),
-        Example(
-            "def _init_weights(self, module):\n    for name, p in module.named_parameters():\n"
-            "        p.data = torch.zeros_like(p)  # start flat\n",
-            "def _init_weights(self, module):\n    for name, p in module.named_parameters():\n"
-            '        if not getattr(p, "_is_hf_initialized", False):\n'
+            HEAD + "        for name, p in module.named_parameters():\n"
             "            p.data = torch.zeros_like(p)  # start flat\n",
+            HEAD + "        for name, p in module.named_parameters():\n"
+            '            if not getattr(p, "_is_hf_initialized", False):\n'
+            "                p.data = torch.zeros_like(p)  # start flat\n",
         ),
+        Example(HEAD + "        nn.init.normal_(module.weight, std=std)\n", keeps="the library guards torch.nn.init"),
         Example(
-            "def _init_weights(self, module):\n    nn.init.normal_(module.weight.data, std=std)\n",
-            'def _init_weights(self, module):\n    if not getattr(module.weight, "_is_hf_initialized", False):\n'
-            "        nn.init.normal_(module.weight.data, std=std)\n",
-        ),
-        Example(
-            "def _init_weights(self, module):\n    nn.init.normal_(module.weight, std=std)\n",
-            keeps="the library guards torch.nn.init",
-        ),
-        Example(
-            'def _init_weights(self, module):\n    if not getattr(module.weight, "_is_hf_initialized", False):\n'
-            "        module.weight.data.zero_()\n",
+            HEAD + '        if not getattr(module.weight, "_is_hf_initialized", False):\n'
+            "            module.weight.data.zero_()\n",
             keeps="it asks",
         ),
         Example("def forward(self, x):\n    x.data.zero_()\n", keeps="not an initialisation"),

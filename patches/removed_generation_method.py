@@ -68,6 +68,23 @@ def _doctor_logits_warper(model, generation_config):
         ),
     ]
 
+    proof = """
+from scenery import Tiny, TinyConfig
+from transformers import GenerationConfig
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+class M(Tiny):
+    def past(self, outputs):
+        return self._extract_past_from_model_output(outputs, standardize_cache_format=False)
+
+    def warper(self):
+        return self._get_logits_warper(GenerationConfig(do_sample=True, top_k=3))
+
+model = M(TinyConfig())
+assert model.past(CausalLMOutputWithPast(past_key_values=((1,),))) == ((1,),)
+assert isinstance(model.warper(), list)
+"""
+
     def __init__(self, file: File) -> None:
         super().__init__(file)
         self.pairs: set[cst.CSTNode] = set()

@@ -21,11 +21,6 @@ from doctor.patch import Example, File, Patch
 CACHE = "class {name}:\n    pass  # no cache of this release is one\n"
 YES = "def {name}():\n    return True\n"
 NO = "def {name}():\n    return False\n"
-FLASH_2_10 = """def {name}():
-    from transformers.utils import is_flash_attn_greater_or_equal
-
-    return is_flash_attn_greater_or_equal("2.1.0")
-"""
 KWARGS = "from typing import TypedDict\n\nclass {name}(TypedDict, total=False):\n    pass\n"
 
 NEVER = """class {name}:
@@ -120,7 +115,6 @@ GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "MambaCache": (_CACHES, MAMBA),
     "LossKwargs": (("transformers.utils", "transformers.utils.generic"), KWARGS),
     "is_flash_attn_available": (_UTILS, NO),
-    "is_flash_attn_greater_or_equal_2_10": (("transformers.utils", "transformers.utils.import_utils"), FLASH_2_10),
     "is_flax_available": (_UTILS, NO),
     "is_safetensors_available": (_UTILS, YES),
     "is_tf_available": (_UTILS, NO),
@@ -175,7 +169,7 @@ except ImportError:
         ),
         Example(
             """from transformers.utils import (
-    is_flash_attn_greater_or_equal_2_10,
+    is_tf_available,
     logging,
 )
 """,
@@ -183,12 +177,10 @@ except ImportError:
     logging,
 )
 try:
-    from transformers.utils import is_flash_attn_greater_or_equal_2_10
+    from transformers.utils import is_tf_available
 except ImportError:
-    def is_flash_attn_greater_or_equal_2_10():
-        from transformers.utils import is_flash_attn_greater_or_equal
-
-        return is_flash_attn_greater_or_equal("2.1.0")
+    def is_tf_available():
+        return False
 """,
         ),
         Example(

@@ -40,6 +40,31 @@ class SupportsAttentionProperty(Patch):
         Example(MODEL.format("supports", "return self.language_model._supports_sdpa"), keeps="nobody else asks it"),
     ]
 
+    proof = """
+from scenery import Tiny, TinyConfig
+from transformers import PreTrainedModel
+
+class Inner(Tiny):
+    _supports_sdpa = True
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.inner = Inner(config)
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+    @property
+    def _supports_sdpa(self):
+        return self.inner._supports_sdpa
+
+assert M(TinyConfig())._supports_sdpa is True
+"""
+
     def leave_Return(self, original_node: cst.Return, updated_node: cst.Return) -> cst.Return:
         function = self.file.function
         if function is None or function.name.value not in FLAGS or not m.matches(updated_node, ANSWER):

@@ -72,6 +72,30 @@ def _doctor_tie_weights(model, output_embeddings, input_embeddings):
         Example("model.tie_weights()\n", keeps="a call"),
     ]
 
+    proof = """
+import torch
+from scenery import TinyConfig
+from transformers import PreTrainedModel
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed = torch.nn.Embedding(8, 4)
+        self.head = torch.nn.Linear(4, 8, bias=False)
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+    def tie_weights(self):
+        self._tie_or_clone_weights(self.head, self.embed)
+
+model = M(TinyConfig())
+assert model.head.weight is model.embed.weight
+"""
+
     def __init__(self, file: File) -> None:
         super().__init__(file)
         self.classes = Classes(file.text)

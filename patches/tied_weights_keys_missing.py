@@ -84,6 +84,39 @@ class Head(P):
         Example(HEAD.replace("PreTrainedModel", "nn.Module") + METHODS, keeps="not a model of transformers"),
     ]
 
+    proof = """
+import tempfile
+
+import torch
+from safetensors.torch import save_file
+from scenery import TinyConfig
+from transformers import PreTrainedModel
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed = torch.nn.Embedding(8, 4)
+        self.head = torch.nn.Linear(4, 8, bias=False)
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+    def get_input_embeddings(self):
+        return self.embed
+
+    def get_output_embeddings(self):
+        return self.head
+
+with tempfile.TemporaryDirectory() as folder:
+    TinyConfig(tie_word_embeddings=True).save_pretrained(folder)
+    save_file({"embed.weight": torch.ones(8, 4)}, folder + "/model.safetensors", metadata={"format": "pt"})
+    model = M.from_pretrained(folder)
+assert torch.equal(model.head.weight, torch.ones(8, 4))
+"""
+
     def __init__(self, file: File) -> None:
         super().__init__(file)
         classes = Classes(file.text)

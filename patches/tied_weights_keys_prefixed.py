@@ -51,6 +51,46 @@ def _doctor_prefixed_ties(prefix, keys):
         Example('keys = [f"x.{k}" for k in model._tied_weights_keys]', keeps="a name of the file's own"),
     ]
 
+    proof = """
+import torch
+from scenery import TinyConfig, reloaded
+from transformers import PreTrainedModel
+
+class Inner(PreTrainedModel):
+    _tied_weights_keys = {"head.weight": "embed.weight"}
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed = torch.nn.Embedding(8, 4)
+        self.head = torch.nn.Linear(4, 8, bias=False)
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+    def get_input_embeddings(self):
+        return self.embed
+
+    def get_output_embeddings(self):
+        return self.head
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.inner = Inner(config)
+        self._tied_weights_keys = [f"inner.{key}" for key in self.inner._tied_weights_keys]
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+model = reloaded(M(TinyConfig(tie_word_embeddings=True)))
+assert model.inner.head.weight is model.inner.embed.weight
+"""
+
     def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
         if not m.matches(updated_node, LIST):
             return updated_node

@@ -52,6 +52,19 @@ class UseCacheOnConfig(Patch):
         Example("class C(PretrainedConfig):\n    vocab_size: int = 8\n", keeps="a dataclass says what it has"),
     ]
 
+    proof = """
+from transformers import PretrainedConfig
+
+class C(PretrainedConfig):
+    model_type = "c"
+
+    def __init__(self, vocab_size=8, **kwargs):
+        self.vocab_size = vocab_size
+        super().__init__(**kwargs)
+
+assert C.from_dict({"use_cache": False}).use_cache is False
+"""
+
     def __init__(self, file: File) -> None:
         super().__init__(file)
         self.lines = {name: line for name, node in Classes(file.text).nodes.items() if (line := _line(node))}

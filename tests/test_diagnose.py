@@ -153,8 +153,9 @@ def test_every_check_that_reads_has_needles_of_some_length() -> None:
 
 
 def test_what_only_a_patch_knows_is_read_where_files_may_be_fixed() -> None:
-    assert b"def _reorder_cache(" not in needles("remote-code")
-    assert b"def _reorder_cache(" in needles("remote-code", to_fix=True)
+    assert b"partial_rotary_factor" in needles("remote-code")
+    assert b"def reset_parameters(" not in needles("remote-code")
+    assert b"def reset_parameters(" in needles("remote-code", to_fix=True)
 
 
 def test_an_assumed_release_replaces_the_installed_one() -> None:

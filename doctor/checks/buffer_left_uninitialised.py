@@ -25,9 +25,14 @@ FACTORIES = (
     "|Tensor|FloatTensor|LongTensor"
 )
 """Functions of torch that make a tensor out of numbers or of tensors made by one of them."""
+STAYS = "from_numpy|Tensor|FloatTensor|LongTensor"
+"""Those that take their memory from the CPU, on whichever device a model is built."""
 LEAVES_TORCH = "item|tolist|numpy|numel|size|Parameter|Linear|Embedding|get_default_dtype|iinfo|finfo"
 REGISTERED = rb"register_buffer\((?s:.{1,300}?)(?:persistent\s*=\s*False|,\s*False\s*\))"
-ASSIGNED = rb"self\.\w+\s*=(?![^=\n]*(?:Parameter|Buffer)\()[^=\n]*\btorch\.(?:" + FACTORIES.encode() + rb")\("
+MAKES = rb"=(?![^=\n]*(?:Parameter|Buffer)\()[^=\n]*\btorch\.(?:" + FACTORIES.encode() + rb")\("
+RETURNS = rb"return [^=\n]*\btorch\.(?:" + FACTORIES.encode() + rb")\("
+LIBRARY_FILLS, PLAIN_ROPE = ("inv_freq", "original_inv_freq"), "compute_default_rope_parameters"
+"""What `PreTrainedModel._init_weights` computes again for a class named so that has this method."""
 ROTARY = """
 class Rotary(nn.Module):
     def __init__(self, dim):
@@ -42,6 +47,7 @@ class Model(PreTrainedModel):
             module.inv_freq.copy_(1.0 / 10000 ** (torch.arange(0, module.dim, 2) / module.dim))
 """
 BUFFER = 'self.register_buffer("inv_freq", inv_freq, persistent=False)'
+LATER = 'self.register_buffer("inv_freq", None, persistent=False)'
 
 
 def _facts(text: str, version: str = "5.23.0") -> Facts:
@@ -53,17 +59,19 @@ def _facts(text: str, version: str = "5.23.0") -> Facts:
     "remote-code",
     Severity.ERROR,
     needles=[b"register_buffer(", b"= torch.", b"torch.arange(", b"torch.ones("],
-    confirm=lambda data: re.search(REGISTERED, data) or re.search(ASSIGNED, data),
+    confirm=lambda data: re.search(REGISTERED, data) or re.search(MAKES, data) or re.search(RETURNS, data),
     passes=[
         _facts(ROTARY.format('self.register_buffer("inv_freq", inv_freq)')),
         _facts(ROTARY.format(BUFFER) + REFILLED),
-        _facts(ROTARY.format('self.register_buffer("inv_freq", None, persistent=False)')),
+        _facts(ROTARY.format(LATER)),
         _facts(ROTARY.format("self.scale = torch.sqrt(torch.tensor(2.0)).item()")),
     ],
     fails=[
         _facts(ROTARY.format(BUFFER)),
         _facts(ROTARY.format('self.register_buffer("inv_freq", tensor=inv_freq, persistent=False)'), "4.47.1"),
         _facts(ROTARY.format("self.inv_freq = 1.0 / 10000 ** (torch.arange(0, dim, 2) / dim)")),
+        _facts(ROTARY.format(f"{LATER}\n        self.inv_freq = inv_freq")),
+        _facts("def table(n):\n    return torch.arange(n)\n" + ROTARY.format("self.positions = table(dim)")),
     ],
     kinds=["remote-code"],
 )
@@ -94,6 +102,7 @@ Made = tuple[ast.AST, str, str]
 
 
 def _buffers(code: Code) -> Iterator[Made]:
+    later: set[str] = set()
     for call in code.nodes(ast.Call):
         if getattr(call.func, "attr", "") != "register_buffer" or not call.args:
             continue
@@ -102,15 +111,31 @@ def _buffers(code: Code) -> Iterator[Made]:
         persistent = call.args[2] if len(call.args) > 2 else named.get("persistent")
         if not isinstance(persistent, ast.Constant) or persistent.value is not False or tensor is None:
             continue
-        if isinstance(tensor, ast.Constant) or OURS in ast.unparse(tensor):
-            continue
         name = call.args[0]
-        yield call, str(name.value) if isinstance(name, ast.Constant) else ast.unparse(name), "buffer"
+        text = str(name.value) if isinstance(name, ast.Constant) else ast.unparse(name)
+        if isinstance(tensor, ast.Constant):
+            later.add(text)
+        elif OURS not in ast.unparse(tensor):
+            yield call, text, "buffer"
+    if later:
+        yield from _filled(code, later)
+
+
+def _filled(code: Code, names: set[str]) -> Iterator[Made]:
+    """`self.x = ...` while the module is built, of buffers that were registered as None."""
+    building = code.classes.called_by("__init__")
+    for assign in code.nodes(ast.Assign):
+        target, empty = assign.targets[0], isinstance(assign.value, ast.Constant)
+        if not isinstance(target, ast.Attribute) or target.attr not in names or empty:
+            continue
+        if getattr(code.function(assign), "name", "") in building and OURS not in ast.unparse(assign.value):
+            yield assign, target.attr, "buffer"
 
 
 def _attributes(code: Code) -> Iterator[Made]:
     """`self.x = torch.arange(...)` in the `__init__` of a module."""
     names = _Locals()
+    names.makers = frozenset(_makers(code, names))
     for assign in code.nodes(ast.Assign):
         target = assign.targets[0]
         if not isinstance(target, ast.Attribute) or getattr(target.value, "id", "") != "self":
@@ -131,8 +156,26 @@ def _is_module(code: Code, node: ast.AST) -> bool:
     )
 
 
+def _makers(code: Code, names: _Locals) -> Iterator[str]:
+    """The file's own functions that make a tensor, and no module or parameter."""
+    for function in code.tree.body:
+        if isinstance(function, ast.FunctionDef) and not function.name.startswith(OURS):
+            calls = [_text(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)]
+            builds = any(c in code.classes.nodes or c.startswith(("nn.", "torch.nn.", "Parameter")) for c in calls)
+            returned = [node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value]
+            if not builds and any(_makes_tensor(value, function, names) for value in returned):
+                yield function.name
+
+
+def _text(func: ast.expr) -> str:
+    return ast.unparse(func) if isinstance(func, ast.Attribute | ast.Name) else ""
+
+
 class _Locals(dict[ast.FunctionDef, dict[str, ast.expr]]):
     """The last value of each local name of a function, for the few functions that are asked about."""
+
+    makers: frozenset[str] = frozenset()
+    """Functions of the file that answer a tensor."""
 
     def __missing__(self, function: ast.FunctionDef) -> dict[str, ast.expr]:
         assigns = (node for node in ast.walk(function) if isinstance(node, ast.Assign))
@@ -149,12 +192,14 @@ def _makes_tensor(value: ast.expr, function: ast.FunctionDef, names: _Locals, de
         return any(_makes_tensor(side, function, names, depth) for side in (value.left, value.right))
     if isinstance(value, ast.UnaryOp):
         return _makes_tensor(value.operand, function, names, depth)
-    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute):
+    if not isinstance(value, ast.Call):
         return False
+    if not isinstance(value.func, ast.Attribute):
+        return isinstance(value.func, ast.Name) and value.func.id in names.makers
     if re.fullmatch(LEAVES_TORCH, value.func.attr):
         return False
     if isinstance(value.func.value, ast.Name) and value.func.value.id == "torch":
-        return re.fullmatch(FACTORIES, value.func.attr) is not None
+        return re.fullmatch(FACTORIES, value.func.attr) is not None and not re.fullmatch(STAYS, value.func.attr)
     return _makes_tensor(value.func.value, function, names, depth)
 
 
@@ -173,12 +218,16 @@ def _refills_itself(code: Code, node: ast.AST, name: str) -> bool:
         return True
     if any(OURS in ast.unparse(decorator) for decorator in around.decorator_list):
         return True
+    if "RotaryEmbedding" in around.name and name in LIBRARY_FILLS and any(_methods(around, PLAIN_ROPE)):
+        return True
     if any(
         isinstance(n, ast.Name) and n.id.startswith(OURS) for f in _methods(around, "__init__") for n in ast.walk(f)
     ):
         return True
     return any(
-        isinstance(statement, ast.Assign) and f"self.{name}" in map(ast.unparse, statement.targets)
+        isinstance(statement, ast.Assign)
+        and f"self.{name}" in map(ast.unparse, statement.targets)
+        and f"self.{name}" not in ast.unparse(statement.value)
         for function in _methods(around, "forward")
         for statement in function.body
     )

@@ -51,6 +51,7 @@ NAMES = {
     "get_extended_attention_mask": Gone(OWN, "-5.16", "a copy of the method in the file"),
     "invert_attention_mask": Gone(OWN, "-5.16", "a copy of the method in the file"),
     "_extract_past_from_model_output": Gone(OWN, "-4.48", "`outputs.past_key_values`"),
+    "_get_logits_warper": Gone(OWN, "-4.44", "`_get_logits_processor`, which makes the warpers too"),
     "encode_plus": Gone(TOKENIZER, "-4.57", "`tokenizer(text)`"),
     "batch_encode_plus": Gone(TOKENIZER, "-4.57", "`tokenizer(texts)`"),
     "additional_special_tokens": Gone(TOKENIZER, "-4.57", "`extra_special_tokens`"),
@@ -63,8 +64,8 @@ NAMES = {
 """Ranges are to the minor release, read in the published wheels."""
 STEMS = (
     b"seen_tokens", b"_usable_length", b"get_max_", b"_legacy_cache", b"key_cache", b"value_cache", b"head_mask",
-    b"attention_mask(", b"_extract_past_from", b"encode_plus", b"additional_special_tokens", b"as_target_tokenizer",
-    b"prepare_seq2seq_batch",
+    b"attention_mask(", b"_extract_past_from", b"_logits_warper", b"encode_plus", b"additional_special_tokens",
+    b"as_target_tokenizer", b"prepare_seq2seq_batch",
 )  # fmt: skip
 USED = rb"\.(?:" + "|".join(NAMES).encode() + rb")\b"
 BACK = (5, 13)

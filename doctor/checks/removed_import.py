@@ -15,12 +15,35 @@ import ast
 import re
 from collections.abc import Iterator
 
-from doctor import releases
+from doctor import releases, signatures
 from doctor.code import Code
 from doctor.model import Facts, Finding, Location, Package, Remedy, Severity, Source, source_check
 
-FROM = rb"from transformers([\w.]*) import +(\([^)]*\)|(?:\\\r?\n|[^\n])*)"
-WHOLE = rb"import transformers\.([\w.]+)"
+LIBRARIES = ("transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub")
+FROM = rb"from ((?:" + "|".join(LIBRARIES).encode() + rb")(?:\.[\w.]+)?) import +(\([^)]*\)|(?:\\\r?\n|[^\n])*)"
+WHOLE = rb"import ((?:" + "|".join(LIBRARIES).encode() + rb")\.[\w.]+)"
+
+
+CAUGHT = ("ImportError", "ModuleNotFoundError", "AttributeError")
+PLAIN = rb"import (" + "|".join(LIBRARIES).encode() + rb")\b(?!\.)( as (\w+))?"
+INSTEAD = {
+    "datasets.load_metric": "install `evaluate` and write `evaluate.load(...)`",
+    "huggingface_hub.cached_download": "write `hf_hub_download(repo_id, filename)`",
+    "huggingface_hub.HfFolder": "write `get_token()` to read a token, `login(token=...)` to store one",
+    "huggingface_hub.Repository": "write `HfApi().upload_folder(...)` and `snapshot_download(...)`",
+    "huggingface_hub.InferenceApi": "write `InferenceClient`",
+    "huggingface_hub.ModelFilter": "give its arguments to `list_models` itself",
+    "huggingface_hub.DatasetFilter": "give its arguments to `list_datasets` itself",
+    "transformers.AdamW": "write `from torch.optim import AdamW`, with eps=1e-6 and weight_decay=0.0 as it had",
+    "transformers.AutoModelWithLMHead": "write the class of the model's kind: `AutoModelForCausalLM`, "
+    "`AutoModelForMaskedLM` or `AutoModelForSeq2SeqLM`",
+    "transformers.TextDataset": 'write `datasets.load_dataset("text", ...)` and `map`',
+    "transformers.LineByLineTextDataset": 'write `datasets.load_dataset("text", ...)` and `map`',
+    "trl.AutoModelForCausalLMWithValueHead": "pin `trl<0.29`, or train with GRPOTrainer",
+    "trl.PPOTrainer": "pin `trl<0.29`, or train with GRPOTrainer",
+    "trl.PPOConfig": "pin `trl<0.29`, or train with GRPOConfig",
+}
+"""What to write for names that no patch can replace."""
 
 
 def _facts(text: str, version: str = "5.0.0") -> Facts:
@@ -31,17 +54,30 @@ def _facts(text: str, version: str = "5.0.0") -> Facts:
 def _confirm(data: bytes) -> bool:
     """Whether an import statement takes anything that some release lacks; the file is not parsed for it."""
     for module, names in re.findall(FROM, data):
-        origin = "transformers" + module.decode()
+        origin = module.decode()
         found = re.sub(rb"#[^\n]*", b"", names)
-        if any(releases.imported(origin, name.decode()) for name in re.findall(rb"(?<!as )\b[A-Za-z_]\w*", found)):
+        if any(_life(origin, name.decode()) for name in re.findall(rb"(?<!as )\b[A-Za-z_]\w*", found)):
             return True
-    return any(releases.imported("transformers." + module.decode(), "") for module in re.findall(WHOLE, data))
+    if any(_life(module.decode(), "") for module in re.findall(WHOLE, data)):
+        return True
+    for library, _, alias in re.findall(PLAIN, data):
+        used = set(re.findall(rb"\b" + (alias or library) + rb"\.(\w+)", data))
+        if any(_life(library.decode(), name.decode()) for name in used):
+            return True
+    return False
+
+
+def _life(module: str, name: str) -> releases.Life | None:
+    """The releases of its library in which an import works, None where the tables know nothing against it."""
+    if module.partition(".")[0] == "transformers":
+        return releases.imported(module, name)
+    return signatures.imported(module, name)
 
 
 @source_check(
     "remote-code",
     Severity.ERROR,
-    needles=[b"from transformers", b"import transformers."],
+    needles=[f"{verb} {name}".encode() for name in LIBRARIES for verb in ("from", "import")],
     confirm=_confirm,
     passes=[
         _facts("from transformers.cache_utils import Cache, DynamicCache"),
@@ -49,6 +85,7 @@ def _confirm(data: bytes) -> bool:
         _facts("from transformers.cache_utils import SlidingWindowCache", "5.23.0"),
         _facts("import transformers\nif transformers.__version__ < '5':\n    from transformers import HybridCache"),
         _facts("from mine.cache_utils import SlidingWindowCache"),
+        _facts("from peft import prepare_model_for_kbit_training\nfrom huggingface_hub import HfApi"),
     ],
     fails=[
         _facts("from transformers.cache_utils import Cache, SlidingWindowCache"),
@@ -56,39 +93,45 @@ def _confirm(data: bytes) -> bool:
         _facts("from transformers.onnx import PatchingSpec"),
         _facts("from transformers.utils.import_utils import (\n    is_torch_fx_available,\n)", "5.23.0"),
         _facts("import transformers.deepspeed"),
+        _facts("from peft import LoraConfig, prepare_model_for_int8_training"),
+        _facts("from huggingface_hub.utils._errors import RepositoryNotFoundError"),
     ],
 )
 def removed_import(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find unguarded imports of names that the judged release, or a later one of the matrix, lacks."""
     for node, module, name, line in _imports(code):
-        life = releases.imported(module, name)
-        if life is None or code.ours(node) or code.guarded(node, "ImportError", "ModuleNotFoundError"):
+        life = _life(module, name)
+        if life is None or code.ours(node) or code.guarded(node, *CAUGHT):
             continue
-        if (finding := _judge(life, module, name, facts, line)) and not code.tested(node):
+        if (finding := _judge(life, module, name, facts, line)) and not code.tested(node, name):
             yield finding
 
 
 def _imports(code: Code) -> Iterator[tuple[ast.AST, str, str, Location]]:
     for origin in code.nodes(ast.ImportFrom):
-        if not origin.level and (origin.module or "").partition(".")[0] == "transformers":
+        if not origin.level and (origin.module or "").partition(".")[0] in LIBRARIES:
             for alias in origin.names:
                 yield origin, origin.module or "", alias.name, code.location(alias)
     for plain in code.nodes(ast.Import):
         for alias in plain.names:
-            if alias.name.startswith("transformers."):
+            if "." in alias.name and alias.name.partition(".")[0] in LIBRARIES:
                 yield plain, alias.name, "", code.location(alias)
+    modules = {local for local, full in code.imports.items() if full in LIBRARIES}
+    for used in code.nodes(ast.Attribute) if modules else ():
+        if isinstance(used.value, ast.Name) and used.value.id in modules:
+            yield used, code.imports[used.value.id], used.attr, code.location(used)
 
 
 def _judge(life: releases.Life, module: str, name: str, facts: Facts, where: Location) -> Finding | None:
-    release = facts.transformers
-    judged = releases.minor(release)
+    release = signatures.judged(module.partition(".")[0], facts)
+    judged = release.minor
     full, construct = (f"{module}.{name}", f"import:{module}.{name}") if name else (module, f"import:{module}")
     if judged in life:
-        lost = life.lost(judged)
-        if lost is None:
+        lost = signatures.lost(release.library, life, judged)
+        if lost is None or (release.library != "transformers" and not release.installed):
             return None
-        message = f"imports {full}: transformers {release} has it, {_text(lost)} does not"
-        return Finding(message, _remedy(), where, construct, severity=Severity.WARNING)
+        message = f"imports {full}: {release} has it, {_text(lost)} does not"
+        return Finding(message, _remedy(full), where, construct, severity=Severity.WARNING)
     last = life.ended(judged)
     first = life.begins(judged)
     if last is not None:
@@ -97,10 +140,15 @@ def _judge(life: releases.Life, module: str, name: str, facts: Facts, where: Loc
         known = f": it came with {_text(first)}"
     else:
         known = ""
-    return Finding(f"imports {full}, which transformers {release} does not have{known}", _remedy(), where, construct)
+    assumed = "" if release.installed or release.library == "transformers" else " (the newest known)"
+    return Finding(f"imports {full}, which {release}{assumed} does not have{known}", _remedy(full), where, construct)
 
 
-def _remedy() -> Remedy:
+def _remedy(full: str) -> Remedy:
+    if full in INSTEAD:
+        return Remedy("advice", INSTEAD[full])
+    if full.partition(".")[0] != "transformers":
+        return Remedy("advice", "do without it, or guard the import with `try` / `except ImportError`")
     return Remedy("advice", "guard the import with `try` / `except ImportError`, or load the model without remote code")
 
 

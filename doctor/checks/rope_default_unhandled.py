@@ -16,9 +16,10 @@ import ast
 import re
 from collections.abc import Iterator
 
-from doctor.code import OURS, Code
+from doctor.code import Code
 from doctor.model import Facts, Finding, ModelFacts, Package, Remedy, Severity, Source, source_check
-from doctor.scaling import Read, Scaling, scaling_of, written
+from doctor.rope_chain import refusal
+from doctor.scaling import Read, scaling_of, written
 
 KEY = rb"""["'](?:rope_)?type["']"""
 CHAIN = """
@@ -67,68 +68,12 @@ def rope_default_unhandled(code: Code, facts: Facts) -> Iterator[Finding]:
     seen: set[ast.AST] = set()
     for read in scaling.reads:
         function = code.function(read.node)
-        if function is None or function in seen or not _can_be_default(scaling, read, plain):
+        if function is None or function in seen or not scaling.can_be_default(read, plain):
             continue
-        raised = None if _knows_default(function) else _refusal(code, function, read)
+        raised = refusal(code, function, read)
         if raised is not None and (plain or not scaling.in_config(read)):
             seen.add(function)
             yield _finding(code, facts, read, raised, plain)
-
-
-def _can_be_default(scaling: Scaling, read: Read, plain: bool) -> bool:
-    return plain or read.key == "rope_type" or scaling.paired(read) or read.default == "default"
-
-
-def _knows_default(function: ast.AST) -> bool:
-    """Whether the function compares with "default", or one of our functions has sorted it out before."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.Compare | ast.match_case):
-            parts = ast.walk(node if isinstance(node, ast.Compare) else node.pattern)
-            if any(isinstance(part, ast.Constant) and part.value == "default" for part in parts):
-                return True
-        if isinstance(node, ast.Name) and node.id.startswith(OURS):
-            return True
-    return False
-
-
-def _refusal(code: Code, function: ast.AST, read: Read) -> ast.Raise | None:
-    """The `raise` at the end of a chain of comparisons of what was read with known types."""
-    names = _names(code, read.node)
-    for node in ast.walk(function):
-        if isinstance(node, ast.If) and _compares(node.test, names):
-            inverted = any(isinstance(op, ast.NotIn | ast.NotEq) for c in _of(node.test, ast.Compare) for op in c.ops)
-            for statement in node.body if inverted else node.orelse:
-                if isinstance(statement, ast.Raise):
-                    return statement
-        if isinstance(node, ast.Match) and ast.unparse(node.subject) in names:
-            return next((n for case in node.cases for n in case.body if isinstance(n, ast.Raise)), None)
-    return None
-
-
-def _names(code: Code, node: ast.expr) -> set[str]:
-    """What the value read is called: the names it is assigned to, and its own text."""
-    found = {ast.unparse(node)}
-    for parent in code.parents(node):
-        if isinstance(parent, ast.Assign):
-            found |= {ast.unparse(target) for target in parent.targets}
-        elif isinstance(parent, ast.AnnAssign | ast.NamedExpr):
-            found.add(ast.unparse(parent.target))
-        if isinstance(parent, ast.stmt):
-            break
-    return found
-
-
-def _compares(test: ast.expr, names: set[str]) -> bool:
-    return any(
-        ast.unparse(side) in names or (isinstance(side, ast.NamedExpr) and side.target.id in names)
-        for compare in _of(test, ast.Compare)
-        for side in (compare.left, *compare.comparators)
-        if any(isinstance(c, ast.Constant) and isinstance(c.value, str) for c in ast.walk(compare))
-    )
-
-
-def _of(node: ast.AST, kind: type[ast.Compare]) -> Iterator[ast.Compare]:
-    return (child for child in ast.walk(node) if isinstance(child, kind))
 
 
 def _finding(code: Code, facts: Facts, read: Read, raised: ast.Raise, plain: bool) -> Finding:

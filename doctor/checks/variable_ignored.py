@@ -10,11 +10,14 @@ Reference: https://huggingface.co/docs/huggingface_hub/package_reference/environ
 
 from __future__ import annotations
 
+import ast
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from doctor.model import Facts, Finding, Package, Remedy, Severity, check, within
+from doctor.code import Code
+from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, check, within
 
 
 class Ignored(NamedTuple):
@@ -54,6 +57,10 @@ FIVE = {"transformers": Package("transformers", "5.23.0"), "huggingface-hub": Pa
 FOUR = {"transformers": Package("transformers", "4.57.6"), "huggingface-hub": Package("huggingface-hub", "0.36.2")}
 
 
+def _script(text: str) -> Facts:
+    return Facts(packages=FIVE, sources=(Source("train.py", "script", text),))
+
+
 @check(
     "packages",
     Severity.HINT,
@@ -79,6 +86,45 @@ def variable_ignored(facts: Facts) -> Iterator[Finding]:
             continue
         if not (ignored.same and ignored.instead in facts.variables):
             yield _finding(name, value, ignored, f"{distribution} {version}")
+
+
+def _stores(code: Code) -> Iterator[tuple[ast.AST, str]]:
+    """Where a script sets a variable: `os.environ[NAME] = ...`, `os.environ.setdefault(NAME, ...)`, `os.putenv`."""
+    for node in code.nodes(ast.Subscript):
+        stored = isinstance(node.ctx, ast.Store) and ast.unparse(node.value).endswith("environ")
+        if stored and isinstance(node.slice, ast.Constant):
+            yield node, str(node.slice.value)
+    for call in code.nodes(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ("setdefault", "putenv") and call.args:
+            known = "environ" in ast.unparse(call.func) or call.func.attr == "putenv"
+            if known and isinstance(call.args[0], ast.Constant):
+                yield call, str(call.args[0].value)
+
+
+def _read(code: Code, facts: Facts) -> Iterator[Finding]:
+    """The same of the variables that a script sets itself."""
+    set_here = {name for _, name in _stores(code)}
+    for node, name in _stores(code):
+        ignored = VARIABLES.get(name)
+        if ignored is None or code.tested(node) or (ignored.same and ignored.instead in set_here):
+            continue
+        distribution = ignored.by.partition(">")[0]
+        version = facts.transformers if distribution == "transformers" else facts.version(distribution)
+        if version is not None and within(ignored.by, version):
+            severity = Severity.WARNING if name in COSTLY else Severity.HINT
+            message = f"{name} is set here, but {distribution} {version} does not read it"
+            text = f"set {ignored.instead}" if ignored.instead else "leave it out: it has no effect"
+            yield Finding(message, Remedy("advice", text), code.location(node), f"variable:{name}", severity=severity)
+
+
+variable_ignored = replace(
+    variable_ignored,
+    read=_read,
+    needles=tuple(name.encode() for name in VARIABLES if len(name) > 6),
+    kinds=("script", "notebook"),
+    passes=(*variable_ignored.passes, _script("import os\nprint(os.environ['TRANSFORMERS_CACHE'])")),
+    fails=(*variable_ignored.fails, _script("import os\nos.environ['TRANSFORMERS_CACHE'] = '/data/hf'")),
+)
 
 
 def _finding(name: str, value: str, ignored: Ignored, by: str) -> Finding:

@@ -75,12 +75,23 @@ def examine(options: argparse.Namespace) -> Report:
 
 def gather(options: argparse.Namespace) -> Facts:
     """The facts: recorded ones, or those of a scan; saved where asked."""
-    facts = _recorded(options.facts) if options.facts else _scanned(options)
+    facts = _asked(_recorded(options.facts) if options.facts else _scanned(options), options)
     if options.save_facts:
         from doctor.facts import dump
 
         write(Path(options.save_facts), json.dumps(dump(facts)) + "\n")
     return facts
+
+
+def _asked(facts: Facts, options: argparse.Namespace) -> Facts:
+    """The facts with what the options say of the run; recorded ones keep what they say themselves."""
+    from doctor.size import parse
+
+    try:
+        vram = parse(options.vram) if options.vram else facts.vram
+    except ValueError as error:
+        raise UsageError(f"--vram: {error}") from error
+    return replace(facts, vram=vram, max_length=options.max_length or facts.max_length)
 
 
 def judge(facts: Facts, against: Sequence[str], select: Sequence[str], ignore: Sequence[str]) -> Diagnosis:
@@ -150,7 +161,14 @@ def _scanned(options: argparse.Namespace) -> Facts:
     from doctor.scan import Request, scan
 
     to_fix = bool(options.command == "fix" or options.save_facts)
-    request = Request(tuple(options.targets), options.python, options.model, needles=partial(needles, to_fix=to_fix))
+    request = Request(
+        tuple(options.targets),
+        options.python,
+        options.model,
+        tuple(options.data),
+        options.max_length,
+        needles=partial(needles, to_fix=to_fix),
+    )
     try:
         return scan(request)
     except ValueError as error:
@@ -176,5 +194,10 @@ def _again(command: str, options: argparse.Namespace) -> str:
     for name in ("python", "model"):
         if value := getattr(options, name):
             words += [f"--{name}", value]
+    words += [word for path in options.data for word in ("--data", path)]
+    if options.vram:
+        words += ["--vram", options.vram]
+    if options.max_length:
+        words += ["--max-length", str(options.max_length)]
     words += [word for requirement in options.against for word in ("--against", requirement)]
     return shlex.join([*words, *options.targets])

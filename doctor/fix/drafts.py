@@ -99,7 +99,7 @@ def _draft(source: Source, chosen: Sequence[type[Patch]]) -> Draft:
         return Draft(reason="its text is not among the facts")
     try:
         encoding = _encoding(source)
-        done = rewrite(source.text, chosen)
+        done = rewrite(source.text, [p for p in chosen if p.family != "script" or source.kind != "remote-code"])
         done.text.encode(encoding)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

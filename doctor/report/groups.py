@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from doctor.model import Facts, Finding, Remedy, Severity
 from doctor.report import Report
-from doctor.report.wording import severity, short
+from doctor.report.wording import count, severity, short
 
 ENVIRONMENT = "This environment"
 
@@ -82,6 +82,8 @@ def _owners(report: Report) -> dict[str, tuple[str, str]]:
     facts, skipped = report.facts, {skip.id for skip in report.diagnosis.skipped}
     for model in facts.models:
         owners[model.path] = (model.repository or short(model.path, report), "model")
+    for data in facts.data:
+        owners[data.path] = (short(data.path, report), f"data, {count(data.rows, 'row')}")
     for source in facts.sources:
         if source.path in skipped:
             continue

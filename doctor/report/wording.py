@@ -83,7 +83,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 file`, `2 files`."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def tally(report: Report) -> str:
@@ -98,9 +98,11 @@ def examined(facts: Facts) -> str:
     files = {
         kind: sum(source.kind == kind for source in facts.sources) for kind in ("remote-code", "script", "notebook")
     }
+    rows = sum(data.rows for data in facts.data)
     parts = [
         count(len(facts.packages), "distribution"),
         count(len(facts.models), "model folder") if facts.models else "",
+        f"{count(len(facts.data), 'data set')} of {count(rows, 'row')}" if facts.data else "",
         count(files["remote-code"], "remote-code file") if files["remote-code"] else "",
         count(files["script"], "script") if files["script"] else "",
         count(files["notebook"], "notebook") if files["notebook"] else "",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from os.path import abspath, expanduser, isdir, isfile, join
+from os.path import abspath, basename, expanduser, isdir, isfile, join
 
-from doctor.model import Facts, Skip
+from doctor.model import DataFacts, Facts, Package, Skip
 from doctor.scan import caches, interpreter, machine, packages, variables
 from doctor.scan.files import why
 from doctor.scan.remote import link, seen
@@ -28,10 +28,16 @@ class Request:
     """An interpreter or environment; None: the active one."""
     model: str | None = None
     """A model folder or hub id."""
+    data: tuple[str, ...] = ()
+    """Data files, and folders of them."""
+    max_length: int | None = None
+    """Tokens that a row of training may have; None: what the model says."""
     directory: str = field(default_factory=os.getcwd)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     needles: Callable[[str], tuple[bytes, ...]] = _everything
     """For a kind of source, the byte strings one of which a file must hold for its text to be kept."""
+    caches: bool = True
+    """Whether the caches are read where no target is named."""
 
 
 def scan(request: Request) -> Facts:
@@ -50,6 +56,7 @@ def scan(request: Request) -> Facts:
     reader = _read(request, targets, places, skipped)
     sources = link(reader, places, request.directory)
     places = seen(sources, places)
+    data = _data(request, reader, places, installed, skipped)
     return Facts(
         python=python,
         packages=installed,
@@ -58,6 +65,7 @@ def scan(request: Request) -> Facts:
         variables=variables.read(request.environment),
         sources=sources,
         models=tuple(reader.models.values()),
+        data=data,
         project=_modules(request.directory, skipped),
         directory=request.directory,
         skipped=tuple(dict.fromkeys(skipped)),
@@ -80,11 +88,39 @@ def _read(request: Request, targets: tuple[str, ...], places: caches.Caches, ski
         reader.folder(_model(request.model, request.directory, places), headers=True)
     for target in targets:
         reader.target(target)
-    if not targets:
+    if not targets and request.caches:
         for folder in (join(places.modules, caches.DYNAMIC), places.hub):
             if os.path.lexists(folder):
                 reader.folder(folder)
     return reader
+
+
+def _data(
+    request: Request, reader: Reader, places: caches.Caches, installed: Mapping[str, Package], skipped: list[Skip]
+) -> tuple[DataFacts, ...]:
+    """The data sets that were asked for, judged by the one model they can be for."""
+    if not reader.data and not request.data:
+        return ()
+    from doctor.scan import dataset
+
+    paths = list(reader.data)
+    for name in request.data:
+        path = _absolute(name, request.directory)
+        if not os.path.lexists(path):
+            raise ValueError(f"{path} does not exist: give a data file or a folder of them")
+        inside = list(dataset.found(path)) if isdir(path) else [path]
+        if not inside:
+            raise ValueError(f"{path} holds no data: give a .jsonl, .json, .parquet or .arrow file")
+        paths += inside
+    models = {m.path: m for m in reader.models.values() if m.tokenizer or "tokenizer.json" in m.files}
+    if request.model is not None:
+        models = {m.path: m for m in [reader.models[_model(request.model, request.directory, places)]]}
+    facts = Facts(packages=installed)
+    reason = "name the model it is for with --model"
+    if len(models) > 1:
+        reason += f", one of {', '.join(sorted(map(basename, models)))}"
+    only = next(iter(models.values())) if len(models) == 1 else None
+    return dataset.examine(paths, dataset.Wanted(only, request.max_length, facts.transformers, reason), skipped)
 
 
 def _absolute(path: str, directory: str) -> str:

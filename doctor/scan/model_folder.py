@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from os.path import basename, isfile, join
 from typing import Any
 
 from doctor.model import ModelFacts, Skip
-from doctor.scan.files import Unreadable, parse_object, read_object, why
+from doctor.scan.files import JSON_LIMIT, Unreadable, names, parse_object, read_bytes, read_object, why
 
 HEADER_LIMIT = 100_000_000
 """Bytes; the limit that safetensors itself sets."""
@@ -44,6 +45,9 @@ def read_model(
         repository=repository,
         revision=revision,
         weights_metadata=metadata,
+        special_tokens=_object(folder, "special_tokens_map.json", skipped),
+        templates=_templates(folder, files, skipped),
+        **(_backend(folder, files) if headers else {}),
     )
 
 
@@ -71,6 +75,53 @@ def _object(folder: str, name: str, skipped: list[Skip]) -> Mapping[str, Any]:
     except Unreadable as error:
         skipped.append(Skip(path, str(error)))
         return {}
+
+
+def _templates(folder: str, files: tuple[str, ...], skipped: list[Skip]) -> dict[str, str]:
+    """The chat templates that have files of their own; they replace those of tokenizer_config.json."""
+    found: dict[str, str] = {}
+    if "chat_template.json" in files:
+        template = _object(folder, "chat_template.json", skipped).get("chat_template")
+        if isinstance(template, str):
+            found["default"] = template
+    extra = names(join(folder, "additional_chat_templates")) if "additional_chat_templates" in files else []
+    named = [("default", "chat_template.jinja")] if "chat_template.jinja" in files else []
+    named += [(n[: -len(".jinja")], join("additional_chat_templates", n)) for n in extra if n.endswith(".jinja")]
+    for name, path in named:
+        try:
+            found[name] = read_bytes(join(folder, path)).decode("utf-8")
+        except (Unreadable, UnicodeDecodeError) as error:
+            skipped.append(Skip(join(folder, path), str(error)))
+    return found
+
+
+def _backend(folder: str, files: tuple[str, ...]) -> dict[str, Any]:
+    """The special tokens and the post-processor of tokenizer.json, which come before its long vocabulary."""
+    if "tokenizer.json" not in files:
+        return {}
+    try:
+        text = read_bytes(join(folder, "tokenizer.json"), JSON_LIMIT).decode("utf-8", "replace")
+    except Unreadable:
+        return {}
+    added, processor = _part(text, "added_tokens"), _part(text, "post_processor")
+    special = [t["content"] for t in added or () if isinstance(t, dict) and t.get("special") and "content" in t]
+    return {
+        "added_tokens": tuple(token for token in special if isinstance(token, str)),
+        "post_processor": processor if isinstance(processor, dict) else {},
+    }
+
+
+def _part(text: str, key: str) -> Any:
+    """The value of one key of a JSON object, the rest of it not decoded."""
+    import json
+
+    start = re.search(rf'"{key}"\s*:\s*', text)
+    if start is None:
+        return None
+    try:
+        return json.JSONDecoder().raw_decode(text, start.end())[0]
+    except (ValueError, RecursionError):
+        return None
 
 
 def _weights(folder: str, files: tuple[str, ...], skipped: list[Skip]) -> tuple[Tensors, dict[str, str]]:

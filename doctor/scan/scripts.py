@@ -12,6 +12,7 @@ from doctor.scan.caches import Origin, origin
 from doctor.scan.files import Unreadable, decode, read_bytes, why
 from doctor.scan.model_folder import read_model, remote_code
 from doctor.scan.needles import sieve
+from doctor.scan.rows import is_data, might_be_data
 
 PRUNED = frozenset(
     {"__pycache__", "node_modules", "site-packages", "dist-packages", "datasets_modules", "evaluate_modules"}
@@ -25,6 +26,7 @@ class Reader:
     def __init__(self, needles: Callable[[str], tuple[bytes, ...]], skipped: list[Skip]) -> None:
         self.sources: dict[str, Source] = {}
         self.models: dict[str, ModelFacts] = {}
+        self.data: list[str] = []
         self.skipped = skipped
         self._wanted = {kind: sieve(needles(kind)) for kind in ("remote-code", "script")}
 
@@ -37,6 +39,8 @@ class Reader:
         elif path.endswith((".py", ".pyw")):
             place = origin(dirname(path))
             self._source(path, place, self.model(place.root if place else dirname(path), place))
+        elif is_data(path):
+            self.data.append(path)
         else:
             what = "a notebook" if path.endswith(".ipynb") else "no Python file"
             self.skipped.append(Skip(path, f"is {what}, which is not examined: give a .py file or a folder"))
@@ -98,7 +102,16 @@ class Reader:
                     self._source(entry.path, place, around, entry.is_symlink())
             elif entry.name.endswith(".ipynb"):
                 self.target(entry.path)
+            elif headers and place is None and might_be_data(entry.name):
+                self._data(entry.path)
         return below[::-1]
+
+    def _data(self, path: str) -> None:
+        """A file that may hold rows of a data set."""
+        from doctor.scan.dataset import holds_rows
+
+        if holds_rows(path):
+            self.data.append(path)
 
     def _loop(self, entry: os.DirEntry[str]) -> bool:
         if not entry.is_symlink():

@@ -53,6 +53,24 @@ class Tiny(PreTrainedModel, GenerationMixin):
         return self.generate(ids, attention_mask=mask, **settings)[0, prompt:].tolist()
 
 
+def words() -> Any:
+    """A tokenizer of eight words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {word: number for number, word in enumerate("?.abcdef")}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="?", pad_token=".", eos_token=".")
+
+
+def folder() -> str:
+    """A folder in which Tiny is saved."""
+    made = tempfile.mkdtemp()
+    Tiny(TinyConfig()).save_pretrained(made)
+    return made
+
+
 def states(tokens: int = 3) -> Any:
     """Keys or values of one layer."""
     return torch.ones(1, 1, tokens, 4)

@@ -1,0 +1,202 @@
+"""The script hands over an argument that the release no longer takes.
+
+Why it matters: `TypeError: TrainingArguments.__init__() got an unexpected keyword argument 'evaluation_strategy'`,
+before anything is trained.  Some fail later, or in silence: a field that a subclass of TrainingArguments declares
+again (`warmup_ratio`) is accepted and has no effect; `use_auth_token` of a tokenizer is swallowed.
+
+What to do: `doctor fix` writes what every release of the matrix takes, with the same meaning.  Where there is no such
+spelling the remedy says what to write.
+
+Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from doctor import signatures
+from doctor.code import OURS, Code
+from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, source_check
+from doctor.releases import Minor
+from doctor.script import LIBRARIES, Argument, script_of
+
+Way = Literal["gives", "reads", "declares", "takes"]
+KINDS: dict[Way, str] = {"reads": "setting", "declares": "field", "takes": "setting"}
+INSTEAD = {
+    "adafactor": 'write `optim="adafactor"`',
+    "additional_special_tokens": "write `extra_special_tokens`",
+    "dispatch_batches": 'write `accelerator_config={"dispatch_batches": ...}`',
+    "dtype": "write `torch_dtype`, which every release takes",
+    "eval_strategy": "write `evaluation_strategy`, or upgrade transformers",
+    "evaluation_strategy": "write `eval_strategy`",
+    "even_batches": "write `dataloader_config=DataLoaderConfiguration(even_batches=...)`",
+    "fp16_backend": "leave it out: accelerate chooses",
+    "fsdp_min_num_params": 'write `fsdp_config={"min_num_params": ...}`',
+    "fsdp_transformer_layer_cls_to_wrap": 'write `fsdp_config={"transformer_layer_cls_to_wrap": [...]}`',
+    "group_by_length": 'from 5.2 on write `train_sampling_strategy="group_by_length"`',
+    "half_precision_backend": "leave it out: accelerate chooses",
+    "include_inputs_for_metrics": 'write `include_for_metrics=["inputs"]`',
+    "load_in_4bit": "write `quantization_config=BitsAndBytesConfig(load_in_4bit=True)`",
+    "load_in_8bit": "write `quantization_config=BitsAndBytesConfig(load_in_8bit=True)`",
+    "logging_dir": "set the variable TENSORBOARD_LOGGING_DIR instead",
+    "max_prompt_length": "leave it out, and shorten the prompts of the data set",
+    "max_seq_length": "write `max_length`",
+    "model_path": "write `resume_from_checkpoint`",
+    "no_cuda": "write `use_cpu`",
+    "organization": "write the repository as `organization/name`",
+    "per_gpu_eval_batch_size": "write `per_device_eval_batch_size`",
+    "per_gpu_train_batch_size": "write `per_device_train_batch_size`",
+    "processing_class": "write `tokenizer`, or upgrade",
+    "proxies": "set the variables HTTP_PROXY and HTTPS_PROXY instead",
+    "push_to_hub_model_id": "write `hub_model_id`",
+    "push_to_hub_organization": "write `hub_model_id` as `organization/name`",
+    "push_to_hub_token": "write `hub_token`",
+    "replace_additional_special_tokens": "write `replace_extra_special_tokens`",
+    "repo_path_or_name": "write `repo_id`",
+    "save_safetensors": "leave it out: weights are always saved as safetensors",
+    "split_batches": 'write `accelerator_config={"split_batches": ...}`',
+    "tokenizer": "write `processing_class`",
+    "torchdynamo": "write `torch_compile_backend`",
+    "tpu_num_cores": "set the variable TPU_NUM_CORES instead",
+    "use_auth_token": "write `token`",
+    "use_flash_attention_2": 'write `attn_implementation="flash_attention_2"`',
+    "use_liger": "write `use_liger_kernel`",
+    "use_seedable_sampler": "write `dataloader_config=DataLoaderConfiguration(use_seedable_sampler=...)`",
+    "warmup_ratio": "write the steps as `warmup_steps`; from 5.0 on a value below 1 is a ratio there",
+}
+CONFIGURED = {
+    "SFTTrainer": "SFTConfig", "DPOTrainer": "DPOConfig", "KTOTrainer": "KTOConfig", "RewardTrainer": "RewardConfig",
+    "ORPOTrainer": "ORPOConfig", "CPOTrainer": "CPOConfig", "PPOTrainer": "PPOConfig", "GRPOTrainer": "GRPOConfig",
+}  # fmt: skip
+"""Trainers of trl whose own arguments moved into a configuration."""
+HARMLESS = frozenset({"transformers.PreTrainedConfig.from_pretrained", "transformers.PreTrainedModel.push_to_hub"})
+"""Take any other keyword without an error; `token` and `use_auth_token` still matter there."""
+
+
+def _facts(text: str, version: str = "5.23.0", **packages: str) -> Facts:
+    installed = {"transformers": version, **packages}
+    return Facts(
+        sources=(Source("train.py", "script", text),), packages={n: Package(n, v) for n, v in installed.items()}
+    )
+
+
+ARGUMENTS = "from transformers import TrainingArguments\n"
+
+
+@source_check(
+    "script",
+    Severity.ERROR,
+    needles=[f"{verb} {library}".encode() for library in sorted(LIBRARIES) for verb in ("from", "import")],
+    confirm=lambda data: not signatures.changing().isdisjoint(re.findall(rb"\w{4,}", data)),
+    kinds=("script", "notebook"),
+    passes=[
+        _facts(ARGUMENTS + "TrainingArguments('out', eval_strategy='steps', warmup_steps=10)"),
+        _facts("from mine import TrainingArguments\nTrainingArguments('out', evaluation_strategy='steps')"),
+        _facts(ARGUMENTS + "TrainingArguments('out', eval_strategy='no')", "4.47.1"),
+        _facts("from unsloth import FastLanguageModel\nFastLanguageModel.from_pretrained('m', load_in_4bit=True)"),
+        _facts(ARGUMENTS + "a = {'no_cuda': True}\nprint(a)\nTrainingArguments('out')"),
+        _facts("from trl import SFTConfig\nSFTConfig('out', packing=True)", "4.47.1", trl="0.12.2"),
+    ],
+    fails=[
+        _facts(ARGUMENTS + "TrainingArguments('out', evaluation_strategy='steps')"),
+        _facts(ARGUMENTS + "TrainingArguments('out', evaluation_strategy='steps')", "4.47.1"),
+        _facts(ARGUMENTS + "kw = dict(no_cuda=True)\nif 1: kw['warmup_ratio'] = 0.1\nTrainingArguments('out', **kw)"),
+        _facts("import transformers as tf\nclass A(tf.TrainingArguments):\n    warmup_ratio: float = 0.03"),
+        _facts("from transformers import Trainer\nclass T(Trainer):\n    pass\nT(model, args, tokenizer=tok)"),
+        _facts("from transformers import AutoModel as A\nA.from_pretrained('m', load_in_4bit=True)"),
+        _facts("from trl import SFTTrainer as S\nS(model, max_seq_length=512)"),
+        _facts("from huggingface_hub import hf_hub_download\nhf_hub_download('a', 'b', resume_download=True)"),
+    ],
+)
+def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
+    """Find keywords, fields and attributes that the judged release, or a later one, does not take."""
+    script = script_of(code.tree)
+    ways: list[tuple[Way, Iterator[Argument]]] = [
+        ("gives", script.arguments()),
+        ("declares", script.fields()),
+        ("reads", script.reads()),
+        ("takes", script.handed_to_callbacks()),
+    ]
+    seen: set[tuple[str, int, int]] = set()
+    for way, found in ways:
+        for argument in found:
+            place = argument.name, getattr(argument.node, "lineno", 0), getattr(argument.node, "col_offset", 0)
+            if place in seen or _excused(code, argument, way):
+                continue
+            seen.add(place)
+            if (answer := _judge(argument, way, facts)) is not None:
+                message, severity, construct = answer
+                remedy = Remedy("advice", _instead(argument))
+                yield Finding(message, remedy, code.location(argument.node), construct, severity=severity)
+
+
+def _excused(code: Code, argument: Argument, way: Way) -> bool:
+    if way != "declares" and (argument.name in argument.callee.own or "*" in argument.callee.own):
+        return True
+    around = code.class_of(argument.node) if way == "declares" else None
+    if around and any(isinstance(n, ast.Name) and n.id.startswith(OURS) for n in ast.walk(around)):
+        return True
+    caught = "AttributeError" if way == "reads" else "TypeError"
+    return code.ours(argument.node) or code.guarded(argument.node, caught) or _chosen(code, argument)
+
+
+def _chosen(code: Code, argument: Argument) -> bool:
+    """Whether the script asks the release, or the class, before it hands the argument over."""
+    if code.tested(argument.node, argument.name):
+        return True
+    for parent in code.parents(argument.node):
+        if isinstance(parent, ast.If | ast.IfExp):
+            text = ast.unparse(parent.test)
+            if f"'{argument.name}'" in text or "signature" in text or "fields" in text:
+                return True
+    return False
+
+
+def _judge(argument: Argument, way: Way, facts: Facts) -> tuple[str, Severity, str] | None:
+    """The message, the severity and the construct; None where the release takes the argument."""
+    known = signatures.argument(argument.callee.name, argument.name)
+    if known is None or (argument.callee.name in HARMLESS and argument.name not in ("use_auth_token", "token")):
+        return None
+    decides, life = known
+    library = decides.partition(".")[0]
+    construct = f"argument:{decides}.{argument.name}" if way == "gives" else f"{KINDS[way]}:{argument.name}"
+    release = signatures.judged(library, facts)
+    owner, name = argument.callee.name.rpartition(".")[2], argument.name
+    said = {
+        "gives": f"{owner} is given {name}",
+        "reads": f"{_spelled(argument)} is used",
+        "declares": f"declares {name}",
+        "takes": f"a callback asks for {name}",
+    }
+    if release.minor in life:
+        lost = signatures.lost(library, life, release.minor)
+        if lost is None or (library != "transformers" and not release.installed):
+            return None
+        return f"{said[way]}: {release} takes it, {_text(lost)} does not", Severity.WARNING, construct
+    last, first = life.ended(release.minor), life.begins(release.minor)
+    known_last = f": the last release that does is {_text(last)}" if last else ""
+    since = known_last or (f": it came with {_text(first)}" if first else "")
+    assumed = "" if release.installed else " (the newest known)"
+    effects = {"gives": "does not take", "reads": "does not have", "declares": "does nothing with"}
+    effect = effects.get(way, "does not hand over")
+    severity = Severity.WARNING if way == "declares" and argument.name not in INSTEAD else Severity.ERROR
+    return f"{said[way]}, which {release}{assumed} {effect}{since}", severity, construct
+
+
+def _spelled(argument: Argument) -> str:
+    return ast.unparse(argument.node) if isinstance(argument.node, ast.Attribute) else argument.name
+
+
+def _instead(argument: Argument) -> str:
+    owner = argument.callee.name.rpartition(".")[2]
+    if owner in CONFIGURED and argument.name not in ("tokenizer", "processing_class"):
+        name = "max_length" if argument.name == "max_seq_length" else argument.name
+        return f"write it in the configuration: `args={CONFIGURED[owner]}(..., {name}=...)`"
+    return INSTEAD.get(argument.name, f"leave `{argument.name}` out")
+
+
+def _text(release: Minor) -> str:
+    return f"{release[0]}.{release[1]}"

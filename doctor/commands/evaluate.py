@@ -1,0 +1,146 @@
+"""`doctor evaluate`: a model's answers, scored; or two runs of the same questions, compared."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from doctor import __version__
+from doctor.settings import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from doctor.evaluate.config import Config
+    from doctor.evaluate.evaluation import Evaluation
+    from doctor.evaluate.report.text import Line
+
+COMPARE = "compare"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the report; 1 where the score is under --fail-under, or the last run is worse than the first."""
+    first, *others = options.config
+    if first == COMPARE and not (others == [] and Path(first).is_file()):
+        return _compare(options, others)
+    if others:
+        raise UsageError(
+            f"one configuration at a time, not {others[0]!r} too; to compare runs: doctor evaluate compare RUN_A RUN_B"
+        )
+    return _evaluate(options, Path(first))
+
+
+def _evaluate(options: argparse.Namespace, path: Path) -> int:
+    from doctor.evaluate.advice import advice
+    from doctor.evaluate.config import read_config
+    from doctor.evaluate.report import html, json, markdown, text
+
+    config = read_config(path)
+    if not options.answers:
+        raise UsageError(
+            f"{path}: has no 'model' that could be asked; score recorded answers with --answers FILE.jsonl"
+        )
+    found = _recorded(config, Path(options.answers))
+    given = advice(found, _explained())
+    write = {
+        "json": lambda: json.render(found, given, __version__),
+        "markdown": lambda: markdown.render(found, given),
+        "html": lambda: html.render(found, given, __version__),
+    }
+    _emit(
+        options,
+        write.get(options.format),
+        lambda width, unicode: text.lines(found, given, width, unicode, options.verbose),
+    )
+    mean = found.summary().mean
+    return int(options.fail_under is not None and (mean is None or mean < options.fail_under))
+
+
+def _recorded(config: Config, path: Path) -> Evaluation:
+    """Recorded answers, scored; no model is asked."""
+    from doctor.evaluate.answers import read_answers
+    from doctor.evaluate.evaluation import evaluate
+
+    answers, strangers = read_answers(path, {sample.id for sample in config.samples})
+    if strangers:
+        belong = "belongs" if len(strangers) == 1 else "belong"
+        _note(f"{path}: {len(strangers)} of its answers {belong} to no sample, the first has the id {strangers[0]!r}")
+    return evaluate(config.samples, answers, config.scorers, path.name)
+
+
+def _compare(options: argparse.Namespace, paths: list[str]) -> int:
+    from doctor.evaluate.compare import compare
+    from doctor.evaluate.report import compared, html_compared, json
+
+    if len(paths) < 2:
+        raise UsageError("name the runs to compare: doctor evaluate compare RUN_A RUN_B")
+    if options.answers:
+        raise UsageError("--answers goes with a configuration, not with compare")
+    runs = _named([json.load(Path(path)) for path in paths], paths)
+    found = compare(runs)
+    write = {
+        "json": lambda: compared.render_json(found, __version__),
+        "markdown": lambda: compared.render_markdown(found),
+        "html": lambda: html_compared.render(found, __version__),
+    }
+    _emit(
+        options,
+        write.get(options.format),
+        lambda width, unicode: compared.lines(found, width, unicode, options.verbose),
+    )
+    worse = any(one.total.told and one.total.gain.mean < 0 for one in found)
+    return int(options.fail_if_worse and worse)
+
+
+def _named(runs: list[Evaluation], paths: list[str]) -> list[Evaluation]:
+    """The runs, by their paths where two have the same name."""
+    from dataclasses import replace
+
+    if len({run.name for run in runs}) == len(runs):
+        return runs
+    return [replace(run, name=path) for run, path in zip(runs, paths, strict=True)]
+
+
+def _explained() -> frozenset[str]:
+    """The ids that `doctor explain` has a page for."""
+    from doctor.diagnose import checks
+
+    return frozenset(check.id for check in checks())
+
+
+def _emit(
+    options: argparse.Namespace, write: Callable[[], str] | None, lines: Callable[[int, bool], Iterable[Line]]
+) -> None:
+    """Print the report, or write it to --output; text as wide and as colourful as stdout is."""
+    from doctor.commands.check import write as write_file
+
+    if write is None and not options.output and (sys.stdout.isatty() or "FORCE_COLOR" in os.environ):
+        from rich.text import Text
+
+        from doctor.commands.terminal import stdout
+
+        console = stdout()
+        for line in lines(console.width, "utf" in console.encoding.lower()):
+            console.print(Text.assemble(*line), soft_wrap=True)
+        return
+    if write:
+        page = write()
+    else:
+        from doctor.evaluate.report.text import plain
+
+        columns = os.environ.get("COLUMNS", "")
+        unicode = bool(options.output) or "utf" in (sys.stdout.encoding or "").lower()
+        page = plain(lines(int(columns) if columns.isdecimal() else 80, unicode))
+    if options.output:
+        write_file(Path(options.output), page)
+    else:
+        sys.stdout.write(page)
+
+
+def _note(text: str) -> None:
+    from doctor.report.wording import printable
+
+    sys.stderr.write(f"doctor: {printable(text)}\n")

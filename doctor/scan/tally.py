@@ -1,0 +1,48 @@
+"""Counting what is seen in rows, with the first of them as examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from doctor.model import Row, Seen
+
+EXAMPLES = 3
+WIDTH = 60
+"""Characters of a row that an example shows."""
+KINDS = 200
+"""Different things that are counted; data that brings more of them is not what it says."""
+
+
+@dataclass
+class Tally:
+    """Names to counts."""
+
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+
+    def add(self, name: str, number: int, text: str = "", amount: int = 0) -> None:
+        """One more row in which something is seen."""
+        count = self.counts.get(name)
+        if count is None:
+            if len(self.counts) >= KINDS:
+                return
+            count = self.counts[name] = [0, 0]
+            self.rows[name] = []
+        count[0] += 1
+        count[1] += amount
+        if len(self.rows[name]) < EXAMPLES:
+            self.rows[name].append(Row(number, excerpt(text)))
+
+    def seen(self, scale: dict[str, int] | None = None) -> dict[str, Seen]:
+        """The counts as facts; those of `scale` stand for so many rows each."""
+        times = scale or {}
+        return {
+            name: Seen(rows * times.get(name, 1), tuple(self.rows[name]), amount)
+            for name, (rows, amount) in sorted(self.counts.items())
+        }
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text on one line."""
+    line = " ".join(text[: 4 * WIDTH].split())
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"

@@ -1,0 +1,117 @@
+"""evaluate.yaml: what is asked, of whom, and how it is scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from doctor.evaluate.model import Sample
+from doctor.evaluate.reading import Row, yaml
+from doctor.evaluate.samples import read_samples
+from doctor.evaluate.scorers import DEFAULT, names
+from doctor.settings import UsageError, nearest
+
+KEYS = ("model", "name", "samples", "scorers", "generate", "output")
+GENERATE_KEYS = ("max_new_tokens", "batch", "seed", "temperature", "timeout")
+
+
+@dataclass(frozen=True)
+class Generate:
+    """How the model answers."""
+
+    max_new_tokens: int = 256
+    batch: int = 8
+    """How many questions are under way at once."""
+    seeds: tuple[int, ...] = (0,)
+    """One answer to every sample for each."""
+    temperature: float = 0.0
+    timeout: float = 120.0
+    """Seconds after which one answer is given up."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """One evaluation."""
+
+    path: Path
+    samples: tuple[Sample, ...]
+    scorers: tuple[str, ...] = DEFAULT
+    model: str = ""
+    """The URL of an OpenAI-compatible server; empty where recorded answers are scored."""
+    name: str = ""
+    """The model's name at the server; empty: the first it offers."""
+    generate: Generate = field(default_factory=Generate)
+    output: str = ""
+    """The folder that keeps the answers and the report."""
+
+
+def read_config(path: Path) -> Config:
+    """The configuration with its samples; raises UsageError that names the file, the row and the key."""
+    document = yaml(path, "the configuration")
+    if not isinstance(document, dict):
+        raise UsageError(f"{path} is not a mapping; write `samples: questions.yaml` and `model: ...`")
+    row = Row(document, str(path))
+    if "judge" in document:
+        row.wrong("'judge' is not supported; the scorers are rules: leave the key out")
+    row.only(KEYS)
+    return Config(
+        path,
+        samples=tuple(_samples(row, path)),
+        scorers=_scorers(row),
+        model=row.text("model", ""),
+        name=row.text("name", ""),
+        generate=_generate(row),
+        output=row.text("output", ""),
+    )
+
+
+def _samples(row: Row, config: Path) -> list[Sample]:
+    named = row.listed("samples")
+    if not named:
+        row.wrong("has no 'samples': name the file with the questions")
+    return read_samples([_file(row, config, name) for name in named])
+
+
+def _file(row: Row, config: Path, name: Any) -> Path:
+    """A file as named from the current folder or, where it is not there, from the configuration's."""
+    if not isinstance(name, str):
+        row.wrong(f"'samples' has {name!r}, not the name of a file")
+    here, beside = Path(name).expanduser(), config.parent / name
+    if not here.exists() and not beside.exists():
+        row.wrong(f"'samples' names {name}, which is neither in the current folder nor in {config.parent}")
+    return here if here.exists() else beside
+
+
+def _scorers(row: Row) -> tuple[str, ...]:
+    if "scorers" not in row.values:
+        return DEFAULT
+    chosen = row.listed("scorers")
+    if not chosen:
+        row.wrong("'scorers' is empty; leave it out for the usual ones")
+    for name in chosen:
+        if name not in names():
+            hint = nearest(str(name), names()) or f"; known are {', '.join(names())}"
+            row.wrong(f"'scorers' has {name!r}, and there is no such scorer{hint}")
+    return tuple(dict.fromkeys(chosen))
+
+
+def _generate(row: Row) -> Generate:
+    values = row.values.get("generate") or {}
+    if not isinstance(values, dict):
+        row.wrong(f"'generate' is {values!r}, not a mapping")
+    part = Row(values, f"{row.where}: 'generate'")
+    part.only(GENERATE_KEYS)
+    seeds = [Row({"seed": seed}, part.where).integer("seed", 0, 0) for seed in part.listed("seed")] or [0]
+    temperature = part.number("temperature", 0.0, 0.0)
+    if len(set(seeds)) != len(seeds):
+        part.wrong(f"'seed' has one twice: {seeds}")
+    if len(seeds) > 1 and not temperature:
+        part.wrong("several seeds give the same answers at temperature 0; set 'temperature', or one seed")
+    return Generate(
+        max_new_tokens=part.integer("max_new_tokens", 256, 1),
+        batch=part.integer("batch", 8, 1),
+        seeds=tuple(seeds),
+        temperature=temperature,
+        timeout=part.number("timeout", 120.0, 0.1),
+    )

@@ -1,0 +1,123 @@
+"""A subclass of Trainer overrides a method with fewer arguments than newer releases hand over.
+
+`compute_loss` and `training_step` get `num_items_in_batch` since transformers 4.46, `log` a start time since 4.47,
+`get_batch_samples` a device since 4.50, `_get_train_sampler` the data set since 4.52.  The method takes what else
+comes, and hands it on to `super()`.
+
+Reference: https://github.com/huggingface/transformers/pull/34191
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+import libcst.matchers as m
+
+from doctor.argument_patch import ScriptPatch
+from doctor.patch import Example, File
+from doctor.trainer_hooks import HOOKS, overrides
+
+HEAD = "from transformers import Trainer\nclass Mine(Trainer):\n"
+OVER = m.Attribute(m.Call(m.Name("super")), m.Name())
+
+
+class TrainerOverrideSignature(ScriptPatch):
+    old, new = "transformers<4.46", "transformers>=4.36"
+    needles = tuple(f"def {name}(".encode() for name in HOOKS)
+    mends = ("trainer-override-signature",)
+    examples = [
+        Example(
+            f"{HEAD}    def compute_loss(self, model, inputs, return_outputs=False):\n"
+            "        return super().compute_loss(model, inputs, return_outputs)",
+            f"{HEAD}    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):\n"
+            "        return super().compute_loss(model, inputs, return_outputs, **kwargs)",
+        ),
+        Example(
+            f"{HEAD}    def training_step(self, model, inputs):\n        args = self.args\n"
+            "        return super().training_step(model, inputs)",
+            f"{HEAD}    def training_step(self, model, inputs, *more_args, **more_kwargs):\n        args = self.args\n"
+            "        return super().training_step(model, inputs, *more_args, **more_kwargs)",
+        ),
+        Example(
+            f"{HEAD}    def _get_train_sampler(self):\n        return SequentialSampler(self.train_dataset)",
+            f"{HEAD}    def _get_train_sampler(self, *args, **kwargs):\n"
+            "        return SequentialSampler(self.train_dataset)",
+        ),
+        Example(
+            f"{HEAD}    def compute_loss(self, model, inputs, **kwargs):\n        pass", keeps="it takes what comes"
+        ),
+        Example("class Mine(Base):\n    def training_step(self, batch):\n        pass", keeps="somebody else's class"),
+    ]
+    proof = """
+import torch
+from scenery import Tiny, TinyConfig
+from transformers import Trainer, TrainingArguments
+
+class M(Tiny):
+    def forward(self, input_ids, labels=None, **kwargs):
+        return {"loss": self.bias.square().sum(), "logits": self.answer(input_ids).logits}
+
+class Mine(Trainer):
+    def compute_loss(self, model, inputs, return_outputs=False):
+        return super().compute_loss(model, inputs, return_outputs)
+
+    def training_step(self, model, inputs):
+        return super().training_step(model, inputs)
+
+    def log(self, logs):
+        super().log(logs)
+
+    def _get_train_sampler(self):
+        return torch.utils.data.SequentialSampler(self.train_dataset)
+
+rows = [{"input_ids": torch.tensor([3, 3]), "labels": torch.tensor([3, 3])} for _ in range(4)]
+args = TrainingArguments("out", use_cpu=True, max_steps=2, logging_steps=1, report_to="none", save_strategy="no")
+assert Mine(M(TinyConfig()), args, train_dataset=rows).train().global_step == 2
+"""
+
+    def __init__(self, file: File) -> None:
+        super().__init__(file)
+        self.found = {(o.owner, o.method): o for o in overrides(self.script)}
+
+    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
+        name = updated_node.name.value
+        override = self.found.get((self.scope[-1] if self.scope else "", name))
+        if override is None:
+            return updated_node
+        taken = {node.value for node in m.findall(updated_node, m.Name()) if isinstance(node, cst.Name)}
+        prefix = "more_" if taken & {"args", "kwargs"} else ""
+        params, stars = updated_node.params, f"**{prefix}kwargs"
+        changes: dict[str, cst.Param] = {}
+        if override.positional:
+            changes["star_arg"] = cst.Param(cst.Name(f"{prefix}args"), star="*")
+            stars = f"*{prefix}args, {stars}"
+        if params.star_kwarg is None:
+            changes["star_kwarg"] = cst.Param(cst.Name(f"{prefix}kwargs"), star="**")
+        else:
+            stars = stars.replace(f"**{prefix}kwargs", f"**{params.star_kwarg.name.value}")
+        handed = cst.ensure_type(cst.parse_expression(f"f({stars})"), cst.Call).args
+        body = updated_node.body.visit(_HandOn(name, handed))
+        return updated_node.with_changes(params=params.with_changes(**changes), body=body)
+
+
+class _HandOn(cst.CSTTransformer):
+    """Adds arguments to the calls of `super().method`."""
+
+    def __init__(self, name: str, handed: object) -> None:
+        super().__init__()
+        self.name, self.handed = name, handed
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
+        if not m.matches(updated_node.func, OVER) or not m.matches(
+            updated_node.func, m.Attribute(attr=m.Name(self.name))
+        ):
+            return updated_node
+        args = list(updated_node.args)
+        if args:
+            last = args[-1]
+            comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+            end = last.comma if isinstance(last.comma, cst.Comma) else cst.MaybeSentinel.DEFAULT
+            args[-1] = last.with_changes(comma=comma, whitespace_after_arg=cst.SimpleWhitespace(""))
+            handed = [*self.handed]  # type: ignore[misc]
+            handed[-1] = handed[-1].with_changes(comma=end, whitespace_after_arg=last.whitespace_after_arg)
+            return updated_node.with_changes(args=[*args, *handed])
+        return updated_node.with_changes(args=[*self.handed])  # type: ignore[misc]
