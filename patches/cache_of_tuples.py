@@ -14,11 +14,11 @@ Reference: https://github.com/huggingface/transformers/pull/39106
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
 import libcst as cst
 
 from doctor.classes import Classes
+from doctor.parsing import nodes
 from doctor.patch import OURS, Example, File, Patch, parsed
 
 ROOT = "PreTrainedModel"
@@ -31,6 +31,7 @@ ELSEWHERE = frozenset({
 })
 # fmt: on
 """A file with one of these names takes cache objects, or leaves the cache to a model of the library."""
+NAMED: tuple[type[ast.AST], ...] = (ast.Name, ast.Attribute, ast.FunctionDef, ast.ClassDef, ast.alias)
 METHOD = """@classmethod
 def _supports_default_dynamic_cache(cls):
     return False
@@ -115,7 +116,7 @@ for kind in (OwnInputs, MixinsInputs):
     def __init__(self, file: File) -> None:
         super().__init__(file)
         classes = Classes(file.text)
-        tuples = _keeps_tuples(parsed(file.text))
+        tuples = _keeps_tuples(file.text)
         self.roots = [name for name in classes.nodes if tuples and ROOT in classes.bases(name)]
         models = [name for name in classes.nodes if tuples and classes.derives(name, ROOT)]
         self.relying = [name for name in models if _relies_on_mixin(classes, name)]
@@ -145,25 +146,34 @@ def _relies_on_mixin(classes: Classes, name: str) -> bool:
     return not open_ended and all(argument.arg != "cache_position" for argument in taken)
 
 
-def _keeps_tuples(tree: ast.Module) -> bool:
+def _keeps_tuples(text: str) -> bool:
     """Whether the file takes layers out of a cache by place, and nothing in it takes cache objects."""
-    tops = [top for top in tree.body if not getattr(top, "name", "").startswith(OURS) and not _imports(top)]
-    nodes = [node for top in tops for node in _code(top)]
-    names = {getattr(node, "id", getattr(node, "attr", getattr(node, "name", None))) for node in nodes}
-    return not names & ELSEWHERE and any(_takes_layer(node) for node in nodes)
+    tops = [top for top in parsed(text).body if getattr(top, "name", "").startswith(OURS)]
+    ours = [range(top.lineno, (top.end_lineno or 0) + 1) for top in tops]
+
+    def theirs(node: ast.AST) -> bool:
+        return not any(getattr(node, "lineno", 0) in lines for lines in ours)
+
+    if not any(_takes_layer(node) for kind in (ast.Subscript, ast.Call) for node in nodes(text, kind) if theirs(node)):
+        return False
+    named = [node for kind in NAMED for node in nodes(text, kind) if theirs(node)]
+    names = {getattr(node, "id", getattr(node, "attr", getattr(node, "name", None))): node for node in named}
+    if names.keys() & ELSEWHERE == {"Cache"}:  # what is annotated as one may be a tuple
+        annotations = _annotations(text)
+        return all(node in annotations for node in named if getattr(node, "id", getattr(node, "attr", "")) == "Cache")
+    return not names.keys() & ELSEWHERE
 
 
-def _imports(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Import | ast.ImportFrom)
-
-
-def _code(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and those below it, without annotations: what is annotated as a Cache may be a tuple."""
-    yield node
-    for field, value in ast.iter_fields(node):
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST) and field not in ("annotation", "returns"):
-                yield from _code(child)
+def _annotations(text: str) -> set[ast.AST]:
+    """What stands in the annotations of a file."""
+    roots = [
+        node.annotation
+        for kind in (ast.arg, ast.AnnAssign)
+        for node in ast.walk(parsed(text))
+        if isinstance(node, kind)
+    ]
+    roots += [node.returns for node in ast.walk(parsed(text)) if isinstance(node, ast.FunctionDef)]
+    return {part for root in roots if root is not None for part in ast.walk(root)}
 
 
 def _takes_layer(node: ast.AST) -> bool:

@@ -20,6 +20,8 @@ PAST = m.Call(func=m.Attribute(value=MODEL, attr=m.Name("_extract_past_from_mode
 WARPER = m.Call(func=m.Attribute(value=MODEL, attr=m.Name("_get_logits_warper")))
 PAIR = m.Assign(targets=[m.AssignTarget(target=m.Tuple())], value=PAST)
 
+MODEL_CLASS = "class M(PreTrainedModel):\n    def f(self, x):\n        return {0}\n"
+
 
 class RemovedGenerationMethod(Patch):
     old, new = "transformers<4.44", "transformers>=4.36"
@@ -50,16 +52,14 @@ def _doctor_logits_warper(model, generation_config):
     }
     examples = [
         Example(
-            "past = self._extract_past_from_model_output(\n    outputs, standardize_cache_format=standardize\n)",
-            "past = _doctor_past(outputs)[1]",
+            MODEL_CLASS.format("self._extract_past_from_model_output(x, standardize_cache_format=True)"),
+            MODEL_CLASS.format("_doctor_past(x)[1]"),
         ),
         Example(
-            "name, cache = super()._extract_past_from_model_output(outputs)", "name, cache = _doctor_past(outputs)"
+            MODEL_CLASS.format("(name, cache) = super()._extract_past_from_model_output(x)").replace("return ", ""),
+            MODEL_CLASS.format("(name, cache) = _doctor_past(x)").replace("return ", ""),
         ),
-        Example(
-            "warper = self._get_logits_warper(generation_config)",
-            "warper = _doctor_logits_warper(self, generation_config)",
-        ),
+        Example(MODEL_CLASS.format("self._get_logits_warper(x)"), MODEL_CLASS.format("_doctor_logits_warper(self, x)")),
         Example("past = outputs.past_key_values", keeps="every release has it"),
         Example(
             "class M(PreTrainedModel):\n    def _get_logits_warper(self, c):\n        return []\n"

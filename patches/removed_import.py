@@ -3,9 +3,10 @@
 One such import makes the whole file unusable: `ImportError: cannot import name 'SlidingWindowCache' from
 'transformers.cache_utils'` (5.0), `'is_torch_fx_available' from 'transformers.utils.import_utils'` (5.0), and so on.
 The import moves into `try`, with a stand-in that does what the name did where that can still happen: no cache of a
-newer release is a SlidingWindowCache, torch.fx is always there, a MambaCache is two tensors.  Where it cannot (the
-ONNX export of 4.x, head pruning, naive model parallelism, a class for one implementation of attention) the stand-in
-says so when it is called.  `try` is also the one spelling that the import check of every release accepts.
+newer release is a SlidingWindowCache, torch.fx is always there, a MambaCache is two tensors, a HybridCache keeps all
+keys (its files mask what is outside the window).  Where it cannot (the ONNX export of 4.x, head pruning, naive model
+parallelism, a class for one implementation of attention) the stand-in says so when it is called.  `try` is also the one
+spelling that the import check of every release accepts.
 
 Reference: https://github.com/huggingface/transformers/issues/44561
 """
@@ -19,6 +20,20 @@ import libcst as cst
 from doctor.patch import Example, File, Patch
 
 CACHE = "class {name}:\n    pass  # no cache of this release is one\n"
+HYBRID = """from transformers.cache_utils import DynamicCache
+
+class {name}(DynamicCache):
+    _doctor_limit = None
+
+    def __init__(self, config=None, max_batch_size=None, max_cache_len=None, *args, **kwargs):
+        super().__init__()
+        self._doctor_limit = max_cache_len
+
+    def get_max_cache_shape(self, layer_idx=0):
+        return self._doctor_limit
+
+    get_max_length = get_max_cache_shape
+"""
 YES = "def {name}():\n    return True\n"
 NO = "def {name}():\n    return False\n"
 KWARGS = "from typing import TypedDict\n\nclass {name}(TypedDict, total=False):\n    pass\n"
@@ -107,7 +122,7 @@ def _attentions() -> dict[str, tuple[tuple[str, ...], str]]:
 
 GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "SlidingWindowCache": (_CACHES, CACHE),
-    "HybridCache": (_CACHES, CACHE),
+    "HybridCache": (_CACHES, HYBRID),
     "HybridChunkedCache": (_CACHES, CACHE),
     "OffloadedHybridCache": (_CACHES, CACHE),
     "OffloadedStaticCache": (_CACHES, CACHE),
@@ -137,6 +152,14 @@ GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
     **_attentions(),
 }
 """Name to the modules that had it and the source of its stand-in."""
+
+CHANGED = {
+    "HybridCache": """    from transformers import cache_utils
+    if hasattr(cache_utils, "DynamicLayer"):
+        raise ImportError("releases from 4.54 on take every layer of such a model for a window")
+"""
+}
+"""Name to what follows its import: releases in which it is there and is another thing count as those without."""
 
 
 class RemovedImport(Patch):
@@ -184,12 +207,35 @@ except ImportError:
 """,
         ),
         Example(
-            "from transformers import HybridCache as Hybrid, PreTrainedModel\n",
+            "from transformers import HybridCache\n",
+            """try:
+    from transformers import HybridCache
+    from transformers import cache_utils
+    if hasattr(cache_utils, "DynamicLayer"):
+        raise ImportError("releases from 4.54 on take every layer of such a model for a window")
+except ImportError:
+    from transformers.cache_utils import DynamicCache
+
+    class HybridCache(DynamicCache):
+        _doctor_limit = None
+
+        def __init__(self, config=None, max_batch_size=None, max_cache_len=None, *args, **kwargs):
+            super().__init__()
+            self._doctor_limit = max_cache_len
+
+        def get_max_cache_shape(self, layer_idx=0):
+            return self._doctor_limit
+
+        get_max_length = get_max_cache_shape
+""",
+        ),
+        Example(
+            "from transformers import SinkCache as Sink, PreTrainedModel\n",
             """from transformers import PreTrainedModel
 try:
-    from transformers import HybridCache as Hybrid
+    from transformers import SinkCache as Sink
 except ImportError:
-    class Hybrid:
+    class Sink:
         pass  # no cache of this release is one
 """,
         ),
@@ -220,15 +266,6 @@ except ImportError:
     class LlamaFlashAttention2:
         def __init__(self, *args, **kwargs):
             raise ImportError("this transformers release has no LlamaFlashAttention2")
-""",
-        ),
-        Example(
-            "from transformers.models.whisper.modeling_whisper import WHISPER_ATTENTION_CLASSES\n",
-            """try:
-    from transformers.models.whisper.modeling_whisper import WHISPER_ATTENTION_CLASSES
-except ImportError:
-    from transformers.models.whisper.modeling_whisper import WhisperAttention
-    WHISPER_ATTENTION_CLASSES = dict.fromkeys(("eager", "sdpa", "flash_attention_2"), WhisperAttention)
 """,
         ),
         Example("from transformers.cache_utils import Cache, DynamicCache\n", keeps="names that are still there"),
@@ -298,7 +335,8 @@ def _guard(module: str, alias: cst.ImportAlias) -> cst.Try:
     source = f"from {module} import {name}" + (f" as {local}" if local != name else "")
     lines = _source(module, name).format(name=local).splitlines(True)
     stand_in = "".join(f"    {line}" if line.strip() else line for line in lines)
-    statement = cst.parse_statement(f"try:\n    {source}\nexcept ImportError:\n{stand_in}")
+    changed = CHANGED.get(name, "").format(name=local)
+    statement = cst.parse_statement(f"try:\n    {source}\n{changed}except ImportError:\n{stand_in}")
     return cst.ensure_type(statement, cst.Try)
 
 

@@ -68,6 +68,8 @@ _ROLE = {name: role for role, names in ROLES.items() for name in names}
 _TURNS = ("messages", "conversations", "conversation", "items", "dialog", "dialogue", "turns", "chat")
 _SPEAKER = ("role", "from", "speaker", "author")
 _SAID = ("content", "value", "text", "message", "body", "parts")
+_PLAIN: dict[tuple[str, ...], tuple[str, str]] = {(said, who): (who, said) for who in _SPEAKER for said in _SAID}
+_PLAIN |= {(who, said): (who, said) for who, said in _PLAIN.values()}
 _SYSTEM = ("system", "system_prompt", "system_message")
 _ASKED = (
     ("instruction", "output"), ("instruction", "response"), ("question", "answer"), ("question", "response"),
@@ -168,6 +170,11 @@ def _turns(key: str, turns: list[Any], tools: list[Any] | None = None) -> Conver
 
 
 def _turn(key: str, number: int, turn: Mapping[str, Any], messages: list[Message]) -> None:
+    if len(turn) == 2 and (names := _PLAIN.get(tuple(turn))):  # as nearly all are
+        name, content = turn[names[0]], turn[names[1]]
+        if type(content) is str and type(name) is str and (role := _ROLE.get(name)):
+            messages.append({"role": role, "content": content})
+            return
     speaker = next((name for name in _SPEAKER if name in turn), None)
     if speaker is None:
         pairs = [(_ROLE[name.lower()], turn[name]) for name in turn if name.lower() in _ROLE]

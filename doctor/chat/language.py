@@ -15,6 +15,8 @@ COMMON = {
     "Dutch": b"het een van dat niet zijn op te aan voor met maar ook wordt bij deze worden",
 }
 _WORDS = {name: frozenset(words.split()) for name, words in COMMON.items()}
+_NAMES, _SETS = tuple(_WORDS), tuple(_WORDS.values())
+_ALL = frozenset().union(*_SETS)
 _SCRIPTS = (
     ("Japanese", re.compile("[\u3040-\u30ff]")),
     ("Chinese", re.compile("[\u4e00-\u9fff]")),
@@ -38,5 +40,9 @@ def language(text: str, words: Set[bytes]) -> str:
         for name, letters in _SCRIPTS:
             if len(letters.findall(text)) * 4 > len(text):
                 return name
-    hits = sorted(((len(words & known), name) for name, known in _WORDS.items()), reverse=True)
-    return hits[0][1] if hits[0][0] >= 3 and hits[0][0] > hits[1][0] else ""
+    common = words & _ALL
+    if len(common) < 3:
+        return ""
+    hits = [len(common & known) for known in _SETS]
+    most = max(hits)
+    return _NAMES[hits.index(most)] if most >= 3 and hits.count(most) == 1 else ""

@@ -51,7 +51,14 @@ class Generation(Extension):
 
 
 class Generator(CodeGenerator):
-    """Writes the code of a template, `~` as a call that is counted."""
+    """Writes the code of a template, `+` and `~` as calls that are counted."""
+
+    def visit_Add(self, node: nodes.BinExpr, frame: Frame) -> None:
+        self.write("environment.added(")
+        self.visit(node.left, frame)
+        self.write(", ")
+        self.visit(node.right, frame)
+        self.write(")")
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
         self.write("environment.joined((")
@@ -65,7 +72,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     """Counts what a rendering writes, joins and loops over.  `generated` are the spans of the last rendering."""
 
     code_generator_class = Generator
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    intercepted_binops = frozenset({"*", "**", "%"})
 
     def __init__(self, size: int, loops: int) -> None:
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols])
@@ -89,6 +96,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
         except TooSlow:
             raise TemplateError(f"rendering took longer than {TIME_LIMIT:g} seconds") from None
         return "".join(self.written)
+
+    def added(self, left: Any, right: Any) -> Any:
+        """`left + right`; it can be refused afterwards, as it is at most twice as long as either."""
+        made = left + right
+        if type(made) is str and len(made) > self.size:
+            self._too_large()
+        return made
 
     def joined(self, parts: tuple[Any, ...]) -> str:
         """The parts of `a ~ b` as one text."""
@@ -125,8 +139,6 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 def _size(operator: str, left: Any, right: Any) -> int:
     """About how large the result of an operation is, in characters, entries or bits."""
-    if operator == "+":
-        return len(left) + len(right) if isinstance(left, str) and isinstance(right, str) else 0
     if operator == "*":
         lengths = [len(value) if isinstance(value, str | list | tuple) else value for value in (left, right)]
         return math.prod(lengths) if all(isinstance(length, int) for length in lengths) else 0

@@ -1,15 +1,19 @@
-"""Findings as text, plain text, JSON and Markdown."""
+"""Findings as text, plain text, JSON, Markdown and HTML."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from doctor import index
 from doctor.diagnose import Diagnosis
 from doctor.model import Facts, Finding, Remedy, Severity
 
-FORMATS = ("text", "plain", "json", "markdown")
+if TYPE_CHECKING:
+    from doctor.verify.verdict import Verdict
+
+FORMATS = ("text", "plain", "json", "markdown", "html")
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Report:
     home: str = ""
     """The user's home folder, printed as `~`."""
     verbose: bool = False
+    verified: tuple[Verdict, ...] | None = None
+    """What `fix --verify` found; None: not asked for."""
 
     @property
     def summary(self) -> dict[str, int]:

@@ -7,14 +7,15 @@ and so on: what is left is a fair sample, and counts of it are scaled up.
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 LIMIT = 200_000
-TAIL = 600
+TAIL = 320
 """Characters of a row, its answer among them, that are compared word for word."""
-SHINGLE, KEPT, ALIKE = 4, 8, 6
+SHINGLE, KEPT, ALIKE = 3, 8, 6
 """Words a shingle has; smallest shingles kept of a row; how many of them two rows must share to be nearly the same."""
+MASK = (1 << 64) - 1
 
 
 def digest(text: str) -> int:
@@ -52,8 +53,25 @@ def sketch(found: list[bytes]) -> tuple[int, ...]:
     if len(found) < SHINGLE + KEPT:
         return ()
     hashes = list(map(crc32, found))
-    runs = map(hash, zip(hashes, hashes[1:], hashes[2:], hashes[3:], strict=False))
+    runs = map(hash, zip(hashes, hashes[1:], hashes[2:], strict=False))
     return tuple(sorted(set(runs))[:KEPT])
+
+
+class Print(NamedTuple):
+    """What stands for a row: its question, everything before the last answer, and that answer."""
+
+    question: int
+    answer: int
+
+    @property
+    def whole(self) -> int:
+        """The row as a whole; numbers hash the same in every run."""
+        return hash(self) & MASK
+
+
+def fingerprint(question: str, answer: str) -> Print:
+    """The print of a row."""
+    return Print(digest(question), digest(answer.strip()))
 
 
 class Fingerprints:
@@ -62,9 +80,9 @@ class Fingerprints:
     def __init__(self, limit: int = LIMIT) -> None:
         self.whole, self.questions, self.near = Table(limit), Table(limit), Table(limit)
 
-    def same(self, number: int, text: str) -> int | None:
+    def same(self, number: int, row: Print) -> int | None:
         """The row with the very same words, None where there is none."""
-        found: int | None = self.whole.first(digest(text), number)
+        found: int | None = self.whole.first(row.whole, number)
         return found
 
     def alike(self, number: int, found: list[bytes]) -> int | None:
@@ -77,13 +95,14 @@ class Fingerprints:
             return None
         return int(kept[0])
 
-    def answered(self, number: int, question: str, answer: str) -> int | None:
+    def answered(self, number: int, row: Print) -> int | None:
         """The row that answers the same question in another way."""
-        said = digest(" ".join(answer.lower().split()))
-        kept = self.questions.first(digest(question), (number, said))
-        return int(kept[0]) if kept and kept[1] != said else None
+        kept = self.questions.first(row.question, (number, row.answer))
+        return int(kept[0]) if kept and kept[1] != row.answer else None
 
-    def knows(self, question: str) -> int | None:
-        """The row that asks this question."""
-        kept = self.questions.rows.get(digest(question))
-        return int(kept[0]) if kept else None
+    def knows(self, row: Print, asked: bool) -> int | None:
+        """The row that says the same; of one that is `asked` a question, the row that asks the same."""
+        known = self.whole.rows.get(row.whole)
+        if known is None and asked and (kept := self.questions.rows.get(row.question)):
+            known = kept[0]
+        return known

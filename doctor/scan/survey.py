@@ -18,7 +18,7 @@ from doctor.chat.families import CONTROL, ENDING
 from doctor.chat.language import language
 from doctor.chat.mask import IGNORED
 from doctor.chat.persona import asks_who, declines, persona
-from doctor.scan.fingerprints import TAIL, Fingerprints, digest, words
+from doctor.scan.fingerprints import TAIL, Fingerprints, Print, fingerprint, words
 from doctor.scan.tally import Tally
 
 _AMBIGUOUS = frozenset({"<s>", "</s>", "[INST]", "[/INST]"})
@@ -101,20 +101,18 @@ class Survey:
         found = words(said)
         if name := language(said[-TAIL:], set(found)):
             self.languages[name] += 1
-        if self.training is not None and (question.strip() or answer):
-            self._leaked(number, question, said, shown)
-        if (same := self.prints.same(number, question + "\0" + said)) is not None:
+        row, asked = fingerprint(question, answer), bool(question.strip())
+        if self.training is not None:
+            self._leaked(number, row, asked, shown)
+        if (same := self.prints.same(number, row)) is not None:
             self.tally.add("duplicate", number, f"as row {same}: {shown}")
         elif (same := self.prints.alike(number, found)) is not None:
             self.tally.add("near-duplicate", number, f"as row {same}: {shown}")
-        if question.strip() and (other := self.prints.answered(number, question, answer)) is not None:
+        if asked and (other := self.prints.answered(number, row)) is not None:
             self.tally.add("contradiction", number, f"as row {other}: {shown}")
 
-    def _leaked(self, number: int, question: str, said: str, shown: str) -> None:
-        assert self.training is not None
-        known = self.training.whole.rows.get(digest(question + "\0" + said))
-        if known is None and question.strip():
-            known = self.training.knows(question)
+    def _leaked(self, number: int, row: Print, asked: bool, shown: str) -> None:
+        known = self.training.knows(row, asked) if self.training else None
         if known is not None:
             self.tally.add("leak", number, f"row {known} of the training data: {shown}")
 

@@ -120,6 +120,28 @@ def mending(lab: Lab, files: list[Path]) -> list[Row]:
     return [Row(f"fix of {len(files)} real modeling files, files a CPU-second", len(files) / cost.cpu, None, "/s")]
 
 
+def data(lab: Lab, model: Path, conversations: int) -> list[Row]:
+    """A check of generated conversations beside `encode_batch` alone, in CPU of interleaved turns, and its memory."""
+    file = lab.root / "data.jsonl"
+    script = str(Path(__file__).with_name("data.py"))
+    subprocess.run([sys.executable, script, "write", str(file), str(conversations)], check=True)
+    compared = subprocess.run(
+        [sys.executable, script, "compare", str(file), str(model)], capture_output=True, text=True, check=True
+    )
+    cost = run(lab.command(*DOCTOR, "check", "--data", str(file), "--model", str(model)))
+    return [
+        Row(
+            "data: rate of a check / of encode_batch alone, CPU",
+            float(compared.stdout),
+            0.8,
+            "x",
+            True,
+        ),
+        Row(f"data: check of {conversations:,} conversations, CPU", cost.cpu, None, "s"),
+        Row(f"peak memory, {conversations:,} conversations", cost.memory / MIB, 500, "MiB"),
+    ]
+
+
 def memory(what: str, cost: Cost) -> Row:
     """The peak memory of a check."""
     return Row(f"peak memory, {what}", cost.memory / MIB, 100, "MiB")
@@ -146,11 +168,17 @@ def main() -> int:
     """Measure everything, print the table, exit 1 where a bound is crossed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--older", type=Path, required=True, help="folder of an older transformers package")
+    parser.add_argument("--model", type=Path, required=True, help="folder of a model whose tokenizer reads the data")
+    parser.add_argument("--conversations", type=int, default=100_000, help="rows of the data set (default: 100,000)")
     parser.add_argument("--times", type=int, default=7, help="runs of each command (default: 7)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="doctor-bench-") as scratch:
         lab = Lab(Path(scratch))
-        rows = [*environment(lab, options.times), *caches(lab, options.older, max(3, options.times // 2))]
+        rows = [
+            *environment(lab, options.times),
+            *caches(lab, options.older, max(3, options.times // 2)),
+            *data(lab, options.model, options.conversations),
+        ]
     Console(width=120, highlight=False).print(table(rows))
     return int(not all(row.holds for row in rows))
 

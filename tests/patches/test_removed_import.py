@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -9,6 +11,15 @@ import pytest
 from doctor.index import mender
 from doctor.patch import rewrite
 from doctor.patches.removed_import import GONE, RemovedImport
+
+
+@pytest.fixture(autouse=True)
+def library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transformers that has a DynamicCache, on which a stand-in is built, and nothing else."""
+    caches = ModuleType("transformers.cache_utils")
+    caches.DynamicCache = type("DynamicCache", (), {})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "transformers", ModuleType("transformers"))
+    monkeypatch.setitem(sys.modules, "transformers.cache_utils", caches)
 
 
 @pytest.mark.parametrize("name", GONE)
@@ -56,3 +67,10 @@ def test_a_stand_in_that_can_do_nothing_says_so(name: str) -> None:
     )
     with pytest.raises(ImportError, match=f"this transformers release has no {name}"):
         names[name]({0}, 4)
+
+
+def test_one_class_takes_the_place_of_one_for_each_implementation() -> None:
+    module = "transformers.models.whisper.modeling_whisper"
+    text = rewrite(f"from {module} import WHISPER_ATTENTION_CLASSES\n", [RemovedImport]).text
+    assert f"    from {module} import WhisperAttention\n" in text
+    assert 'dict.fromkeys(("eager", "sdpa", "flash_attention_2"), WhisperAttention)\n' in text

@@ -17,7 +17,7 @@ from doctor.model import Facts, Finding, Location, Package, Remedy, Severity
 from doctor.report import FORMATS, Report, render
 
 GOLDEN = Path(__file__).parent / "golden"
-SUFFIX = {"text": "text.txt", "plain": "plain.txt", "json": "json", "markdown": "md"}
+SUFFIX = {"text": "text.txt", "plain": "plain.txt", "json": "json", "markdown": "md", "html": "html"}
 
 
 def golden(name: str, text: str) -> None:

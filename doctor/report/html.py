@@ -1,0 +1,147 @@
+"""The report as one HTML page: findings, and a conversation of every data set as the model reads it, token by token.
+
+The page refers to nothing outside itself and runs no script; everything from outside is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import escape
+
+from doctor import __version__
+from doctor.model import DataFacts, Severity, Shown
+from doctor.report import Report
+from doctor.report.groups import Entry, Group, groups
+from doctor.report.html_style import STYLE
+from doctor.report.wording import (
+    closing,
+    count,
+    gpus,
+    homeless,
+    judged,
+    place,
+    printable,
+    severity,
+    short,
+    skipped,
+    stack,
+)
+
+MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.HINT: "·", None: "✓"}
+
+
+def render(report: Report) -> str:
+    """The whole page."""
+    facts = report.facts
+    where = short(facts.python.prefix or facts.python.executable, report)
+    parts = [
+        f"<h1>doctor {__version__}</h1>",
+        f"<p class=soft>Python {_safe(facts.python.version)} · {_safe(where)}</p>",
+        f"<p>{_safe(' · '.join([*stack(facts), gpus(facts)]))}</p>",
+        *(f"<p class=soft>{_safe(note)}</p>" for note in (judged(report), facts.machine.note) if note),
+        f"<p class=verdict>{_verdict(report)}</p>",
+        *(part for group in groups(report) for part in _group(group, report)),
+        *_skipped(report),
+    ]
+    head = f"<!doctype html><html lang=en><meta charset=utf-8><title>doctor</title><style>{STYLE}</style>"
+    return f"{head}<body>{''.join(parts)}</body></html>\n"
+
+
+def _verdict(report: Report) -> str:
+    said, command = closing(report)
+    return f"{_safe(said)} <code>{_safe(command)}</code>" if command else _safe(said)
+
+
+def _group(group: Group, report: Report) -> Iterator[str]:
+    mark = f"<span class={_class(group.worst)}>{MARKS[group.worst]}</span>"
+    yield f"<h2>{mark} {_safe(group.title)} <small>{_safe(group.note)}</small></h2>"
+    for entry in group.entries():
+        yield _entry(entry, report)
+    for data in report.facts.data:
+        if group.note.startswith("data") and short(data.path, report) == group.title:
+            yield _data(data)
+
+
+def _entry(entry: Entry, report: Report) -> str:
+    first = entry.first
+    said = "".join(f"<p>{_words(homeless(message, report))}{_lines(found)}</p>" for message, found in _messages(entry))
+    where = f"<p class=soft>{_safe(place(first, report))}</p>" if first.where else ""
+    remedies = []
+    for finding in entry.findings:
+        remedy = report.remedy(finding)
+        text, value = homeless(remedy.text, report), homeless(remedy.value or "", report)
+        if f"`{value}`" in text:
+            value = ""
+        pasted = f"<pre>{_safe(value, lines=True)}</pre>" if value else ""
+        remedies.append(f"<p>→ {_words(text)}</p>{pasted}")
+    title = f"<h3>{_words(first.title)} <code>{_safe(first.id)}</code></h3>"
+    return f"<article class={_class(severity(first))}>{title}{where}{said}{''.join(dict.fromkeys(remedies))}</article>"
+
+
+def _messages(entry: Entry) -> Iterator[tuple[str, list[int]]]:
+    for message, findings in entry.messages().items():
+        yield message, [finding.where.line for finding in findings if finding.where and finding.where.line]
+
+
+def _lines(numbers: list[int]) -> str:
+    also = ", ".join(map(str, numbers[1:]))
+    return f" <span class=soft>(also {'line' if len(numbers) == 2 else 'lines'} {also})</span>" if also else ""
+
+
+def _data(data: DataFacts) -> str:
+    facts = [("rows", f"{data.rows:,}"), ("layout", data.layout)]
+    if data.median:
+        facts += [
+            ("tokens of the middle row", f"{data.median:,}"),
+            ("needed to keep every answer", f"{data.longest:,}"),
+        ]
+    if data.limit:
+        facts.append((f"limit ({data.limit_from})", f"{data.limit:,}"))
+    facts += [
+        (name, value) for name, value in (("ends an answer", data.end), ("comes before it", data.header)) if value
+    ]
+    cells = "".join(f"<tr><th>{_safe(name)}<td>{_safe(value)}" for name, value in facts)
+    return f"<table>{cells}</table>{''.join(_shown(row, data) for row in data.shown)}"
+
+
+def _shown(row: Shown, data: DataFacts) -> str:
+    """One row, each token in the colour of its label, with a line where it is cut."""
+    learnt = {token for start, end in row.learnt for token in range(start, end)}
+    limit = data.limit or len(row.pieces)
+    tokens = [_token(piece, n in learnt, n >= limit) for n, piece in enumerate(row.pieces)]
+    if len(tokens) > limit:
+        tokens.insert(limit, f"<b class=cut>{_safe(data.limit_from)} {limit:,}: what follows is cut off</b>")
+    kept = count(len([token for token in learnt if token < limit]), "token")
+    lost = len([token for token in learnt if token >= limit])
+    said = f"{kept} learnt" + (f", {count(lost, 'token')} of answers lost" if lost else "")
+    key = "<i class=l>learnt</i> <i class=p>read only</i>" + (" <i class=x>cut off</i>" if len(tokens) > limit else "")
+    title = f"Row {row.number:,} as {_safe(data.reader)} reads it: {said}"
+    head = f"<summary>{title} <span class=key>{key}</span></summary>"
+    return f"<details open>{head}<div class=row>{''.join(tokens)}</div></details>"
+
+
+def _token(piece: str, learnt: bool, cut: bool) -> str:
+    name = ("x" if cut else "") + ("l" if learnt else "p")
+    text = "\n".join(_safe(line) + ("↵" if n < piece.count("\n") else "") for n, line in enumerate(piece.split("\n")))
+    return f"<i class={name}>{text}</i>"
+
+
+def _skipped(report: Report) -> Iterator[str]:
+    if report.diagnosis.skipped:
+        items = "".join(f"<li>{_safe(skipped(skip, report))}" for skip in report.diagnosis.skipped)
+        yield f"<h2>Not examined</h2><ul>{items}</ul>"
+
+
+def _class(worst: Severity | None) -> str:
+    return worst.value if worst else "well"
+
+
+def _words(text: str) -> str:
+    """Prose as HTML, what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", _safe(text))
+
+
+def _safe(text: str, lines: bool = False) -> str:
+    """Text as HTML, control characters made visible."""
+    return "\n".join(escape(printable(line)) for line in text.split("\n")) if lines else escape(printable(text))
