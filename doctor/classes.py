@@ -85,7 +85,9 @@ class Classes:
             return None
         head = self.method(name, "get_output_embeddings") if self.is_model(name) else None
         paths = (_attribute(_returned(head)), self.input_embeddings(name)) if head else (None, None)
-        return (paths[0], paths[1]) if paths[0] and paths[1] else None
+        init = self.method(name, "__init__")
+        several = init is not None and any(f"self.{path} = nn.ModuleList(" in ast.unparse(init) for path in paths)
+        return (paths[0], paths[1]) if paths[0] and paths[1] and not several else None
 
     def assigns(self, name: str, attribute: str) -> bool:
         """Whether the body of a class, or of one of the file that it derives from, assigns an attribute."""

@@ -19,6 +19,7 @@ from doctor.patch import Example, File, Patch, parsed
 CONFIG = m.Name(m.MatchRegex(r"(\w*_)?config"))
 ASKED = m.Call(func=m.Name("isinstance"), args=[m.Arg(), m.Arg()])
 OWN = m.Attribute(value=m.OneOf(m.Name("self"), m.Name("cls")), attr=m.Name("config_class"))
+ROOTS = ("PretrainedConfig", "PreTrainedConfig")
 IMPORT = "from .configuration_m import MConfig\n"
 
 
@@ -92,7 +93,7 @@ if not __name__.startswith("transformers_modules"):
     def __init__(self, file: File) -> None:
         super().__init__(file)
         imports = [node for node in ast.walk(parsed(file.text)) if isinstance(node, ast.ImportFrom) and node.level]
-        self.siblings = {alias.asname or alias.name for node in imports for alias in node.names}
+        self.siblings = {alias.asname or alias.name for node in imports for alias in node.names} - {*ROOTS}
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         if not m.matches(updated_node, ASKED):

@@ -18,6 +18,7 @@ from doctor.patch import Example, File, Patch
 READ = m.Call(func=m.Attribute(attr=m.OneOf(m.Name("item"), m.Name("tolist"), m.Name("numpy"))), args=[])
 FACTORIES = ("arange", "cat", "full", "linspace", "logspace", "ones", "stack", "tensor", "zeros")
 FACTORY = m.Call(func=m.Attribute(value=m.Name("torch"), attr=m.OneOf(*(m.Name(name) for name in FACTORIES))))
+PLACED = m.Arg(keyword=m.Name("device"))
 LAYERS = m.Call(func=m.OneOf(m.Attribute(value=m.Name("nn")), m.Attribute(value=m.Attribute(attr=m.Name("nn")))))
 ON_CPU = m.WithItem(item=m.Call(func=m.Attribute(value=m.Name("torch"), attr=m.Name("device"))))
 CLASS = "import torch\nclass Tower(nn.Module):\n    def __init__(self, rate, depth):\n"
@@ -39,6 +40,7 @@ class NumberReadWhileBuilt(Patch):
             + '        with torch.device("cpu"):\n            self.rates = steps.tolist()\n',
         ),
         Example(CLASS + '        with torch.device("cpu"):\n            ' + RATES, keeps="on the CPU already"),
+        Example(CLASS + "        " + RATES.replace("depth)", 'depth, device="cpu")'), keeps="it says where"),
         Example(CLASS + "        self.rates = rates.tolist()\n", keeps="a tensor that was handed over"),
         Example(CLASS.replace("__init__", "forward") + "        " + RATES, keeps="not while the model is built"),
         Example(
@@ -88,7 +90,7 @@ assert reloaded(M(TinyConfig())).rates == [0, 1, 2]
             assign = cst.ensure_type(line.body[0], cst.Assign)
             if m.findall(assign.value, LAYERS):
                 continue
-            makes = bool(m.findall(assign.value, FACTORY))
+            makes = any(not m.findall(call, PLACED) for call in m.findall(assign.value, FACTORY))
             names = {name.value for name in m.findall(assign.value, m.Name()) if isinstance(name, cst.Name)}
             if m.findall(assign.value, READ) and (makes or names & made.keys()):
                 self.read |= {line, *(made[name] for name in names & made.keys())}

@@ -81,6 +81,10 @@ class Head(P):
             HEAD + METHODS.replace("self.model.embed_tokens", "self.model.layers[0]"),
             keeps="the file does not say where the embedding is",
         ),
+        Example(
+            HEAD + "\n    def __init__(self, c):\n        self.lm_head = nn.ModuleList([])\n" + METHODS,
+            keeps="there are several heads",
+        ),
         Example(HEAD.replace("PreTrainedModel", "nn.Module") + METHODS, keeps="not a model of transformers"),
     ]
 

@@ -21,6 +21,7 @@ from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers<5.8"
 CONFIG = re.compile(r"(?:.*\.)?(?:\w*_)?config")
+ROOTS = ("PretrainedConfig", "PreTrainedConfig")
 IMPORT = "from .configuration_m import MConfig\n"
 
 
@@ -48,7 +49,7 @@ def config_class_compared(code: Code, facts: Facts) -> Iterator[Finding]:
         if getattr(call.func, "id", "") != "isinstance" or len(call.args) != 2 or code.ours(call):
             continue
         config, expected = map(ast.unparse, call.args)
-        sibling = code.imports.get(expected, "").startswith(".") and "Config" in expected
+        sibling = code.imports.get(expected, "").startswith(".") and "Config" in expected and expected not in ROOTS
         if CONFIG.fullmatch(config) and (sibling or expected in ("self.config_class", "cls.config_class")):
             yield Finding(
                 f"{ast.unparse(call)} is False {judged.when}, where the model is loaded from a folder: the two classes "

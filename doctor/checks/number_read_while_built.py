@@ -1,7 +1,7 @@
 """A number is read out of a tensor while the model is built.
 
 Why it matters: transformers 5 builds every model on the meta device, where tensors have no numbers: `RuntimeError:
-Tensor.item() cannot be called on meta tensors`, at load.  Releases from 5.4 on make an exception for `torch.linspace`.
+Tensor.item() cannot be called on meta tensors`, at load.  Releases from 5.6 on make an exception for `torch.linspace`.
 
 What to do: `doctor fix` computes what is read on the CPU.
 
@@ -34,6 +34,7 @@ RATES = "rates = [x.item() for x in torch.linspace(0, rate, 4)]"
         remote_code(CLASS.format("forward", RATES)),
         remote_code(CLASS.format("__init__", "with torch.device('cpu'):\n            " + RATES)),
         remote_code(CLASS.format("__init__", "self.rates = rate.tolist()")),
+        remote_code(CLASS.format("__init__", RATES.replace("4)", "4, device='cpu')"))),
     ],
     fails=[
         remote_code(CLASS.format("__init__", RATES)),
@@ -51,7 +52,8 @@ def number_read_while_built(code: Code, facts: Facts) -> Iterator[Finding]:
         function = code.function(line)
         if function is None or function.name not in building or code.class_of(line) is None or _on_cpu(code, line):
             continue
-        calls = [node.func for node in ast.walk(line.value) if isinstance(node, ast.Call)]
+        made_here = [node for node in ast.walk(line.value) if isinstance(node, ast.Call)]
+        calls = [node.func for node in made_here if not any(keyword.arg == "device" for keyword in node.keywords)]
         texts = [ast.unparse(call) for call in calls]
         if any(text.startswith(("nn.", "torch.nn.")) for text in texts):
             continue

@@ -11,6 +11,7 @@ Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from doctor.code import Code
@@ -18,6 +19,8 @@ from doctor.model import Facts, Finding, Remedy, Severity, source_check
 from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers<5"
+UNTIED = re.compile(r"\btie_word_embeddings(?:: bool)? ?= ?False\b")
+"""How the configuration class beside it says that nothing is tied by default."""
 METHODS = (
     "    def get_input_embeddings(self):\n        return self.embed\n"
     "    def get_output_embeddings(self):\n        return self.head\n"
@@ -43,6 +46,9 @@ def tied_weights_keys_missing(code: Code, facts: Facts) -> Iterator[Finding]:
     judged = verdict(WORKS, facts)
     configs = [model.config for model in facts.models if model.path == code.source.model]
     if judged is None or any(config.get("tie_word_embeddings") is False for config in configs):
+        return
+    kin = [source.text or "" for source in facts.sources if source.model and source.model == code.source.model]
+    if any(UNTIED.search(text) for text in kin):
         return
     for name, node in code.classes.nodes.items():
         if pair := code.classes.untold_tie(name):
