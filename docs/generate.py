@@ -23,7 +23,12 @@ from doctor.model import Check, Facts, Finding
 from doctor.patch import Example, Patch, catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = {"remote-code": "remote code", "script": "scripts", "notebook": "notebooks"}
+KINDS = {
+    "remote-code": "remote code",
+    "script": "scripts",
+    "notebook": "notebooks",
+    "text": "shell scripts and settings",
+}
 EXAMPLES = 3
 """How many before-and-after pairs a patch's section shows."""
 
