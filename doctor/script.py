@@ -295,6 +295,36 @@ class Script:
                 assert isinstance(node, ast.Return) and node.value
                 yield from _entries(callee, node.value)
 
+    def through_namespaces(self) -> Iterator[Argument]:
+        """Options of argparse, and fields of a dataclass, that reach a call by `**vars(...)` or `**asdict(...)`."""
+        for node, scope in self.nodes:
+            callee = self.called(node, scope) if isinstance(node, ast.Call) else None
+            for keyword in node.keywords if isinstance(node, ast.Call) and callee else ():
+                source = _namespace(keyword.value) if keyword.arg is None else None
+                if source is None or callee is None:
+                    continue
+                yield from self._options(callee)
+                own = self._instance(source, scope)
+                for member in own.body if own else ():
+                    if isinstance(member, ast.AnnAssign) and isinstance(member.target, ast.Name):
+                        yield Argument(callee, member.target.id, member.value or member.target, member)
+
+    def _instance(self, text: str, scope: Scope) -> ast.ClassDef | None:
+        """The class of the script that a variable, or a call, is an instance of."""
+        for node, _ in self.nodes:
+            for target, value in _assignments(node):
+                if dotted(target) == text and isinstance(value, ast.Call):
+                    return self.classes.get(dotted(value.func) or "")
+        return self.classes.get(text)
+
+    def _options(self, callee: Callee) -> Iterator[Argument]:
+        for node, _ in self.nodes:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+                names = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+                long = next((name for name in names if name.startswith("--")), "")
+                if long:
+                    yield Argument(callee, long[2:].replace("-", "_"), node, node)
+
     def _parsed(self, call: ast.Call, callee: Callee) -> Iterator[Argument]:
         """What a parser of settings is given: a dictionary, or the words of a command line."""
         for given in (*call.args, *(keyword.value for keyword in call.keywords)):
@@ -397,6 +427,17 @@ def dotted(node: ast.AST | None) -> str | None:
     if not isinstance(node, ast.Name):
         return None
     return ".".join([node.id, *reversed(parts)])
+
+
+def _namespace(value: ast.expr) -> str | None:
+    """The variable behind `vars(x)`, `asdict(x)`, `x.__dict__` (or the class behind `asdict(X())`)."""
+    if isinstance(value, ast.Attribute) and value.attr == "__dict__":
+        return dotted(value.value)
+    named = (dotted(value.func) or "").rpartition(".")[2] if isinstance(value, ast.Call) else ""
+    if isinstance(value, ast.Call) and named in ("vars", "asdict") and value.args:
+        inner = value.args[0]
+        return dotted(inner.func) if isinstance(inner, ast.Call) else dotted(inner)
+    return None
 
 
 def is_super(node: ast.expr) -> bool:
