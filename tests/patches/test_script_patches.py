@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from doctor.diagnose import diagnose
+from doctor.model import Facts, Source
 from doctor.patch import rewrite
 
 SCRIPT = """import torch
@@ -38,6 +40,52 @@ LINES = (
     'trainer = Mine(prepare_model_for_kbit_training(model), build("o"), processing_class=tokenizer)',
     "box.prepare_model_for_int8_training(prepare_model_for_int8_training=True)",
 )
+
+
+OBJECT = """from transformers import Trainer, TrainingArguments
+
+class Runner:
+    def __init__(self, model):
+        self.options = {"evaluation_strategy": "no", "warmup_ratio": 0.0}
+        self.options.update(no_cuda=True)
+        self.options["save_safetensors"] = True
+        self.args = TrainingArguments("o", **self.options)
+        self.trainer = Trainer(model=model, args=self.args, tokenizer=self.tokenizer)
+
+    def run(self):
+        self.trainer.train(model_path=None)
+        self.trainer.tokenizer.save_pretrained("o")
+        return self.args.no_cuda
+"""
+OBJECT_AFTER = """from transformers import Trainer, TrainingArguments
+
+class Runner:
+    def __init__(self, model):
+        self.options = {"eval_strategy": "no"}
+        self.options.update(use_cpu=True)
+        self.args = TrainingArguments("o", **self.options)
+        self.trainer = Trainer(model=model, args=self.args, processing_class=self.tokenizer)
+
+    def run(self):
+        self.trainer.train(resume_from_checkpoint=None)
+        self.trainer.processing_class.save_pretrained("o")
+        return self.args.use_cpu
+"""
+TRIED = """from transformers import TrainingArguments
+try:
+    a = TrainingArguments("o", eval_strategy="no")
+except TypeError:
+    a = TrainingArguments("o", evaluation_strategy="no")
+"""
+
+
+def test_attributes_of_self_are_variables() -> None:
+    assert rewrite(OBJECT).text == OBJECT_AFTER
+
+
+def test_an_author_s_own_answer_stays() -> None:
+    facts = Facts(sources=(Source("a.py", "script", TRIED),))
+    assert rewrite(TRIED).text == TRIED and not diagnose(facts).findings
 
 
 def test_every_patch_s_change_stays() -> None:
