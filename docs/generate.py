@@ -24,6 +24,8 @@ from doctor.patch import Example, Patch, catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = {"remote-code": "remote code", "script": "scripts", "notebook": "notebooks"}
+SEEN = {"data": "data sets", "chat": "data sets and models", "model": "model folders"}
+"""What checks of a family look at; all others look at the environment."""
 EXAMPLES = 3
 """How many before-and-after pairs a patch's section shows."""
 
@@ -100,7 +102,8 @@ def page(title: str, intro: str, sections: Iterable[str]) -> str:
 
 def check_section(check: Check) -> str:
     """What a check asks, of what, and a case where it answers."""
-    of = " and ".join(KINDS[kind] for kind in check.kinds) if check.read else "the environment"
+    kinds = [KINDS[kind] for kind in check.kinds] if check.read else []
+    of = " and ".join([*([SEEN.get(check.family, "the environment")] if check.run else []), *kinds])
     parts = [
         f"## {check.id}",
         f"**{check.title}.** {check.severity.value.capitalize()}, {check.family}, read from {of}.",

@@ -414,11 +414,28 @@ def _register(function: Callable[..., Iterable[Finding]], **fields: Any) -> Chec
 
 
 def check(
-    family: str, severity: Severity, *, passes: Sequence[Facts], fails: Sequence[Facts]
+    family: str,
+    severity: Severity,
+    *,
+    passes: Sequence[Facts],
+    fails: Sequence[Facts],
+    read: Callable[[Code, Facts], Iterator[Finding]] | None = None,
+    needles: Sequence[bytes] = (),
 ) -> Callable[[Callable[[Facts], Iterator[Finding]]], Check]:
-    """Make a check of the environment out of a function of Facts; its id is the file's name in kebab case."""
+    """Make a check of the environment out of a function of Facts; its id is the file's name in kebab case.
+
+    `read` asks the same question of scripts that hold one of the needles.
+    """
     return lambda function: _register(
-        function, family=family, severity=severity, run=function, passes=passes, fails=fails
+        function,
+        family=family,
+        severity=severity,
+        run=function,
+        read=read,
+        needles=tuple(needles),
+        kinds=("script", "notebook"),
+        passes=passes,
+        fails=fails,
     )
 
 
