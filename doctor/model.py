@@ -235,7 +235,7 @@ class DataFacts:
     """sharegpt, messages, alpaca, question-answer, prompt-completion, text, tokens; several with commas."""
     rows: int = 0
     seen: Mapping[str, Seen] = field(default_factory=dict)
-    """What was seen, and how often: `empty-answer`, `foreign-end:<|im_end|>`, ...; doctor/scan/survey.py lists them."""
+    """What was seen, and how often: `empty-answer`, `foreign-end:<|im_end|>`, ...: doctor/scan/survey.py lists them."""
     model: str | None = None
     """Folder of the model whose template and tokenizer it was judged by."""
     limit: int | None = None
@@ -256,11 +256,13 @@ class DataFacts:
     holdout: bool = False
     """Whether it is held out from training, by its name."""
     shown: tuple[Shown, ...] = ()
+    repository: str | None = None
+    """Hub id of the model, where it has one."""
 
     @property
     def reader(self) -> str:
         """The name of the model it was judged by."""
-        return (self.model or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
+        return self.repository or (self.model or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
 
     def of(self, kind: str) -> Iterator[tuple[str, Seen]]:
         """What was seen of a kind, each with what stands after its colon, the commonest first."""

@@ -80,6 +80,12 @@ class Fingerprints:
     def __init__(self, limit: int = LIMIT) -> None:
         self.whole, self.questions, self.near = Table(limit), Table(limit), Table(limit)
 
+    @property
+    def scale(self) -> dict[str, int]:
+        """How many rows each one that was counted stands for."""
+        tables = {"duplicate": self.whole, "near-duplicate": self.near, "contradiction": self.questions}
+        return {name: table.every for name, table in tables.items()}
+
     def same(self, number: int, row: Print) -> int | None:
         """The row with the very same words, None where there is none."""
         found: int | None = self.whole.first(row.whole, number)

@@ -4,7 +4,7 @@ The names under which it is counted (`DataFacts.seen`), a token or reason after 
 malformed, empty-answer, empty-question, one-sided, role-order, ends-with-question, ends-with:TOKEN, control:TOKEN,
 tool-turns, duplicate, near-duplicate, contradiction, leak, persona:NAME, asked-who, declined,
 labels-all-masked, labels-none-masked, padding-learnt, no-labels;
-with a model also those of doctor/scan/measure.py.
+with a model also those of doctor/scan/reading.py and doctor/scan/measure.py.
 """
 
 from __future__ import annotations
