@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 LIMIT = 200_000
-TAIL = 320
+TAIL = 240
 """Characters of a row, its answer among them, that are compared word for word."""
 SHINGLE, KEPT, ALIKE = 3, 8, 6
 """Words a shingle has; smallest shingles kept of a row; how many of them two rows must share to be nearly the same."""

@@ -58,7 +58,7 @@ class Survey:
             role, content = message["role"], message["content"]
             if not content or content.isspace():
                 self._empty(number, message, talk[0]["content"])
-            elif "<" in content or "[" in content or content.rstrip().endswith("#"):
+            elif "<" in content or "[" in content or "#" in content[-5:]:
                 self._tokens(number, role, content)
         said = "\n".join([message["content"] for message in talk])
         last = next((n for n in range(len(talk) - 1, -1, -1) if talk[n]["role"] == "assistant"), None)
