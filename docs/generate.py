@@ -37,9 +37,12 @@ PURPOSE = {
     "docs/breakages.md": "Every breakage (generated)",
     "docs/checks.md": "Every check (generated)",
     "docs/patches.md": "Every patch, before and after (generated)",
+    "docs/memory.md": "What a model takes, and how that is worked out",
     "docs/matrix.md": "The releases, and what was tested on each",
     "doctor/patches": "Link to patches/, for editors and type checkers",
-    "doctor/releases.json": "What each transformers release has, needs and calls itself (generated)",
+    "doctor/members.json": "What classes had, functions took and overrides were handed, by release (generated)",
+    "doctor/names.json": "The names that modules of transformers lost or gained, by release (generated)",
+    "doctor/releases.json": "What each transformers release needs and calls itself (generated)",
     "doctor/trainer": "Link to trainer/",
     "doctor/evaluate": "Link to evaluate/",
     "docs/scorers.md": "What `doctor evaluate` scores, and how (generated)",
@@ -72,8 +75,13 @@ CLOSED = (
 
 def checks() -> list[Check]:
     """The checks that are files of Python."""
-    combinations = {breakage.id for breakage in doctor.breakages.load()}
+    combinations = {path.stem for path in (ROOT / "doctor" / "breakages").glob("*.toml")}
     return [check for check in doctor.diagnose.checks() if check.id not in combinations]
+
+
+def breakages() -> list[Check]:
+    """The breakages as their files say, which index.json may not say yet."""
+    return [breakage.check() for breakage in doctor.breakages.read()]
 
 
 def catalogued() -> list[doctor.index.Entry]:
@@ -154,7 +162,7 @@ def scorer_section(name: str) -> str:
 
 def checks_table() -> str:
     """README's table of what is found."""
-    pages = [("checks", check) for check in checks()] + [("breakages", check) for check in doctor.breakages.load()]
+    pages = [("checks", check) for check in checks()] + [("breakages", check) for check in breakages()]
     rows = [[f"[{check.id}](docs/{page}.md#{check.id})", check.severity.value, check.title] for page, check in pages]
     return table(["id", "severity", "finds"], rows)
 
@@ -219,13 +227,14 @@ def generated() -> Mapping[str, str]:
     """Every generated file and the text it should hold."""
     return {
         "patches/index.json": doctor.index.build(),
+        "doctor/breakages/index.json": doctor.breakages.build(),
         "docs/checks.md": page(
             "Checks", "What `doctor check` asks.  Generated from `doctor/checks/`.", map(check_section, checks())
         ),
         "docs/breakages.md": page(
             "Breakages",
             "Combinations of releases known to be bad.  Generated from `doctor/breakages/`.",
-            map(check_section, doctor.breakages.load()),
+            map(check_section, breakages()),
         ),
         "docs/patches.md": page(
             "Patches",

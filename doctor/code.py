@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
+from operator import attrgetter
 from typing import TypeVar
 
 from doctor.classes import Classes
@@ -34,6 +36,9 @@ class _Branches(dict[type[ast.AST], tuple[str, ...]]):
 _BRANCHES = _Branches()
 
 
+_PLACE = attrgetter("lineno", "col_offset")
+
+
 class Code:
     """A source and its syntax tree.
 
@@ -43,6 +48,7 @@ class Code:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._sorted: set[type[ast.AST]] = set()
         self.text = (source.text or "").removeprefix("\ufeff")  # a byte order mark is no part of the program
 
     @cached_property
@@ -57,21 +63,35 @@ class Code:
         parents: dict[ast.AST, ast.AST] = {}
         queue: list[ast.AST] = [self.tree]
         for node in queue:  # grows while it is walked
-            by_type[type(node)].append(node)
-            for name in _BRANCHES[type(node)]:
+            kind = node.__class__
+            by_type[kind].append(node)
+            for name in _BRANCHES[kind]:
                 value = getattr(node, name, None)
-                for child in value if value.__class__ is list else (value,):
-                    if isinstance(child, ast.AST):
-                        queue.append(child)
-                        parents[child] = node
+                if value.__class__ is list:
+                    for child in value:
+                        if isinstance(child, ast.AST):
+                            queue.append(child)
+                            parents[child] = node
+                elif isinstance(value, ast.AST):
+                    queue.append(value)
+                    parents[value] = node
         self._parents = parents
         return by_type
 
     def nodes(self, kind: type[Node]) -> list[Node]:
         """Every node of one type, in the order of the file."""
         found: list[Node] = self._by_type.get(kind, [])  # type: ignore[assignment]
-        found.sort(key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)))
+        if kind not in self._sorted and "lineno" in kind._attributes:
+            self._sorted.add(kind)
+            found.sort(key=_PLACE)
         return found
+
+    def within(self, around: ast.stmt, kind: type[Node]) -> list[Node]:
+        """Every node of one type inside a statement, in the order of the file."""
+        nodes = self.nodes(kind)
+        first = bisect_left(nodes, _PLACE(around), key=_PLACE)
+        end = around.end_lineno or around.lineno, around.end_col_offset or 0
+        return nodes[first : bisect_left(nodes, end, key=_PLACE)]
 
     def parents(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes around one, innermost first."""
@@ -142,6 +162,7 @@ class Code:
         named += [(attribute, attribute.attr) for attribute in self.nodes(ast.Attribute)]
         named += [(function, function.name) for function in self.nodes(ast.FunctionDef)]
         named += [(around, around.name) for around in self.nodes(ast.ClassDef)]
+        named += [(alias, alias.name) for alias in self.nodes(ast.alias)]
         ours = OURS in self.text
         return frozenset(name for node, name in named if not (ours and self.ours(node)))
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import pkgutil
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 
 from doctor.code import Code
 from doctor.index import entries, mender
 from doctor.model import Check, Facts, Finding, Location, Package, Remedy, Severity, Skip, Source, complete, normalise
+from doctor.parsing import uncollected
 from doctor.remote import Layout
 
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
@@ -75,25 +74,13 @@ def diagnose(
     if readers and facts.sources:
         layout = Layout(facts)
         sources = [source for source in facts.sources if source.text is not None and not layout.superseded(source)]
-        with _uncollected():
+        with uncollected():
             for source in sources:
                 findings += _read(source, readers, facts, skipped)
     findings = [replace(f, patch=f.patch or mender(f.construct or f.id)) for f in findings]
     ranks = list(Severity)
     findings.sort(key=lambda f: (ranks.index(f.severity or Severity.HINT), *_place(f.where), f.id))
     return Diagnosis(tuple(dict.fromkeys(findings)), tuple(dict.fromkeys(skipped)))
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the cyclic garbage collector: a syntax tree is a million objects and no cycle."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _place(where: Location | None) -> tuple[str, int, int, int]:

@@ -176,6 +176,24 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Launch:
+    """A configuration of `accelerate launch`: its plain values by key."""
+
+    path: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Export:
+    """A variable that a shell script sets; `line` from 1."""
+
+    path: str
+    line: int
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """A model folder or hub snapshot; no tensor is read."""
 
@@ -300,6 +318,10 @@ class Facts:
     sources: tuple[Source, ...] = ()
     models: tuple[ModelFacts, ...] = ()
     data: tuple[DataFacts, ...] = ()
+    launches: tuple[Launch, ...] = ()
+    """Configurations of accelerate: the default one, and those among the targets."""
+    exports: tuple[Export, ...] = ()
+    """What shell scripts among the targets set."""
     project: tuple[str, ...] = ()
     directory: str = ""
     skipped: tuple[Skip, ...] = ()

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import ast
+import gc
+import re
 import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from typing import TypeVar
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
 OURS = "_doctor_"
 """How the names begin of what a patch puts into a file; checks and patches do not look inside."""
 
@@ -30,3 +37,38 @@ def parsed(text: str) -> ast.Module:
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None) or 1
             raise Refusal(f"line {line}: the file's Python is newer than the one that runs doctor") from error
+
+
+@lru_cache(maxsize=2)
+def lines(text: str) -> tuple[str, ...]:
+    """A file's lines as Python counts them: a form feed ends none."""
+    return tuple(_LINE_END.split(text))
+
+
+Node = TypeVar("Node", bound=ast.AST)
+
+
+def nodes(text: str, kind: type[Node]) -> list[Node]:
+    """Every node of one type in a file, in no order; all patches of a file share one walk through its tree."""
+    found: list[Node] = _by_type(text).get(kind, [])  # type: ignore[assignment]
+    return found
+
+
+@lru_cache(maxsize=2)
+def _by_type(text: str) -> dict[type[ast.AST], list[ast.AST]]:
+    by_type: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
+    for node in ast.walk(parsed(text)):
+        by_type[type(node)].append(node)
+    return by_type
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the cyclic garbage collector: a syntax tree is a million objects and no cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

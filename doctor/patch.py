@@ -13,7 +13,7 @@ import pkgutil
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar
 
@@ -23,6 +23,7 @@ from doctor.importing import with_imports
 from doctor.parsing import OURS as OURS
 from doctor.parsing import Refusal as Refusal
 from doctor.parsing import parsed as parsed
+from doctor.parsing import uncollected
 
 BANNER = "# Added by tune-doctor: lets this file run on every transformers release from 4.47 to 5.x."
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -144,29 +145,38 @@ def rewrite(text: str, patches: Iterable[type[Patch]] | None = None) -> Rewrite:
     chosen = [p for p in (catalogue() if patches is None else patches) if any(n in data for n in p.needles)]
     if not chosen:
         return Rewrite(mark + text, ())
-    short, folded = _fold(text, [patch(File(text)) for patch in chosen])
-    code, applied = _traversed(text, short, chosen)
-    try:
-        whole = _unfold(code, folded)
-    except KeyError:  # a patch took a definition away, or wrote one twice
-        whole, applied = _traversed(text, text, chosen)
+    with uncollected():
+        whole, applied = _rewritten(text, chosen)
     return Rewrite(mark + whole if applied else mark + text, tuple(p.id() for p in chosen if p.id() in applied))
 
 
-def _traversed(text: str, short: str, chosen: Sequence[type[Patch]]) -> tuple[str, set[str]]:
+def _rewritten(text: str, chosen: Sequence[type[Patch]]) -> tuple[str, set[str]]:
+    file = File(text)
+    patches = [patch(file) for patch in chosen]
+    short, folded = _fold(text, patches)
+    code, applied = _traversed(file, short, patches)
+    try:
+        return _unfold(code, folded), applied
+    except KeyError:  # a patch took a definition away, or wrote one twice
+        file = File(text)
+        return _traversed(file, text, [patch(file) for patch in chosen])
+
+
+def _traversed(file: File, short: str, patches: Sequence[Patch]) -> tuple[str, set[str]]:
     """What the patches make of a file, given shortened, and the ids of those that changed it."""
     module, applied = cst.parse_module(short), set[str]()
     helpers: dict[str, str] = {}
     imports: set[tuple[str, str]] = set()
     for _ in range(PASSES):
-        file = File(text)
-        chain = _Chain(file, [patch(file) for patch in chosen])
-        module = module.visit(chain)
+        chain = _Chain(file, patches)
+        module = chain.walk(module)
         applied |= chain.applied
         helpers |= file.helpers
         imports |= file.imports
         if not chain.again:
             return (_with_helpers(with_imports(module, imports), helpers).code if applied else short), applied
+        file = File(file.text)
+        patches = [type(patch)(file) for patch in patches]
     raise Refusal(f"patches {', '.join(sorted(applied))} keep rewriting each other's output")
 
 
@@ -239,14 +249,31 @@ _LEAVES = frozenset({
     cst.SimpleWhitespace, cst.ParenthesizedWhitespace, cst.TrailingWhitespace, cst.EmptyLine, cst.Comment, cst.Newline,
 })
 # fmt: on
-"""Nodes with nothing below them that a patch could want; not rebuilding them saves a third of the traversal."""
+"""Nodes with nothing below them that a patch could want."""
+_PUNCTUATION = re.compile(
+    r"whitespace|lines|lpar|rpar|comma|colon|dot|equal|header|footer|bracket|brace|newline|indent|encoding"
+)
+"""Fields of a node that hold what is between the parts of a program."""
 
 
-class _Chain(cst.CSTTransformer):
-    """Hands each node to every patch that asked for its type, so that the tree is walked once for all of them."""
+class _Parts(dict[type[cst.CSTNode], tuple[str, ...]]):
+    """For each type of node the fields that can hold nodes which a patch could want."""
+
+    def __missing__(self, kind: type[cst.CSTNode]) -> tuple[str, ...]:
+        names = (field.name for field in fields(kind))
+        return self.setdefault(kind, tuple(name for name in names if not _PUNCTUATION.search(name)))
+
+
+_PARTS = _Parts()
+
+
+class _Chain:
+    """Hands each node to every patch that asked for its type, so that the tree is walked once for all of them.
+
+    libcst's own traversal makes every node anew; here a node stays the same unless something below it changes.
+    """
 
     def __init__(self, file: File, patches: Sequence[Patch]) -> None:
-        super().__init__()
         self.file, self.applied, self.again = file, set[str](), False
         self.visits: dict[type[cst.CSTNode], list[Handler]] = {}
         self.leaves: dict[type[cst.CSTNode], list[tuple[str, Handler]]] = {}
@@ -258,46 +285,55 @@ class _Chain(cst.CSTTransformer):
                 elif verb == "leave":
                     self.leaves.setdefault(getattr(cst, kind), []).append((patch.id(), getattr(patch, name)))
 
-    def on_visit(self, node: cst.CSTNode) -> bool:
-        if type(node) in _LEAVES:
-            return False
-        if isinstance(node, _DEFINITIONS) and node.name.value.startswith(OURS):
-            return False
-        for visit in self.visits.get(type(node), ()):
+    def walk(self, node: Any) -> Any:
+        """A node as the patches leave it: itself, another in its place, or several."""
+        kind = type(node)
+        if kind in _LEAVES and kind not in self.leaves:
+            return node
+        definition = kind in _DEFINITIONS
+        if definition and node.name.value.startswith(OURS):
+            return node
+        for visit in self.visits.get(kind, ()):
             visit(node)
-        if isinstance(node, _DEFINITIONS):
+        if definition:
             self.file.scope.append(node)
-        return True
-
-    def on_leave(self, original_node: Any, updated_node: Any) -> Any:
-        if isinstance(original_node, _DEFINITIONS):
-            if original_node.name.value.startswith(OURS):
-                return updated_node
+        changes = {name: now for name in _PARTS[kind] if (now := self._part(part := getattr(node, name))) is not part}
+        if definition:
             self.file.scope.pop()
-        handlers = self.leaves.get(type(original_node))
-        if not handlers:
-            return updated_node
-        node, changers = updated_node, list[tuple[str, Handler]]()
-        for name, leave in handlers:
-            left = leave(original_node, node)
+        updated = node.with_changes(**changes) if changes else node
+        return self._left(node, updated) if kind in self.leaves else updated
+
+    def _part(self, part: Any) -> Any:
+        """What a field of a node holds, its nodes walked."""
+        if isinstance(part, cst.CSTNode):
+            return self.walk(part)
+        if not isinstance(part, tuple | list):
+            return part
+        found = [self._part(one) for one in part]
+        if all(now is one for now, one in zip(found, part, strict=True)):
+            return part
+        several = (now if isinstance(now, cst.FlattenSentinel) else [now] for now in found)
+        return [node for nodes in several for node in nodes if not isinstance(node, cst.RemovalSentinel)]
+
+    def _left(self, original: Any, updated: Any) -> Any:
+        """A node as the patches that asked for its type leave it, one after the other."""
+        node, changers = updated, list[tuple[str, Handler]]()
+        for name, leave in self.leaves[type(original)]:
+            left = leave(original, node)
             if left is node:
                 continue
-            if type(left) is not type(original_node):
+            if type(left) is not type(original):
                 changers.append((name, leave))  # last, because the patches behind it know the old type only
                 continue
             self.applied.add(name)
             node = left
         for name, leave in changers:
-            left = leave(original_node, node)
+            left = leave(original, node)
             if left is not node:
                 self.applied.add(name)
                 self.again |= len(changers) > 1
                 return left
         return node
-
-    def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None: ...
-
-    def on_leave_attribute(self, original_node: cst.CSTNode, attribute: str) -> None: ...
 
 
 def _with_helpers(module: cst.Module, helpers: Mapping[str, str]) -> cst.Module:

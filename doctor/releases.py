@@ -1,7 +1,8 @@
-"""What the transformers releases have, need and call themselves: doctor/releases.json, made by tools/releases.py.
+"""What the transformers releases have, need and call themselves: doctor/releases.json and names.json.
 
-The table holds the last patch of every minor release; a release is looked up by its minor, one newer than the table
-is taken for the newest in it, and a pre-release for the release it leads to.
+tools/releases.py makes both out of the published wheels.  The tables hold the last patch of every minor release; a
+release is looked up by its minor, one newer than the table is taken for the newest in it, and a pre-release for the
+release it leads to.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def imported(module: str, name: str) -> Life | None:
 
 
 def _row(module: str, name: str) -> str | None:
-    rows: dict[str, str] = _table()["modules"].get(module, {})
+    rows = _names().get(module, {})
     return next((spans for spans, names in rows.items() if name in names.split()), None)
 
 
@@ -98,6 +99,13 @@ def _nearest(rows: dict[str, Any], judged: Minor) -> Any:
     known = {release: row for text, row in rows.items() if (release := _minor(text))}
     ordered = sorted(known)
     return known[ordered[max(0, bisect_right(ordered, judged) - 1)]]
+
+
+@cache
+def _names() -> dict[str, dict[str, str]]:
+    """Module to spans to the names that only these have; read where a file imports something."""
+    table: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "names.json").read_text("utf-8"))
+    return table
 
 
 @cache

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from doctor.parsing import OURS, parsed
+from doctor.parsing import OURS, lines, parsed
 
 NAMES = ("rope_scaling", "rope_parameters")
 KEYS = ("type", "rope_type")
@@ -22,6 +22,7 @@ MUTATORS = ("update", "pop", "popitem", "setdefault", "clear")
 
 _CONFIG = re.compile(r"conf|cfg|args|hparams", re.I)
 _KIND = re.compile(r"type|rope|scal|kind", re.I)
+_ASKING = re.compile(r"""rope_scaling|rope_parameters|["'](?:su|longrope|rope_type)["']""")
 Path = tuple[str, ...]
 
 
@@ -39,13 +40,15 @@ class Unit:
     """It tests whether there is a scaling at all."""
     dictlike: bool = False
     """It calls the dict's methods or asks what is in it."""
+    demanding: bool = False
+    """It reads, by subscript, what only a scaled RoPE has."""
     first: ast.AST | None = None
     """Where it first reads one of KEYS, or tests whether there is a scaling."""
 
     @property
     def copes(self) -> bool:
         """Whether it is right on every release as it stands."""
-        return "rope_type" in self.keys and (self.default or self.config)
+        return "rope_type" in self.keys and (self.config or (self.default and not self.demanding))
 
 
 @dataclass
@@ -78,19 +81,32 @@ class Rope:
 @lru_cache(maxsize=4)
 def facts(text: str) -> Rope:
     """The facts of a file's text; the patches of one traversal share them."""
-    return facts_of(parsed(text))
+    return facts_of(parsed(text), text)
 
 
-def facts_of(tree: ast.Module) -> Rope:
+def facts_of(tree: ast.Module, text: str) -> Rope:
     """The facts of a file that is parsed already."""
     rope = Rope()
-    found = list(_walk(tree.body, ()))
+    found = [node for top in _asking(tree, text, rope) for node in _walk([top], ())]
     for _ in range(2):  # an alias of an alias
         for path, node in found:
             _aliases(node, path, rope)
     for path, node in found:
         _uses(node, path, rope)
     return rope
+
+
+def _asking(tree: ast.Module, text: str, rope: Rope) -> Iterator[ast.stmt]:
+    """The top-level statements that mention a scaling; of the other classes only what they are is noted."""
+    for top in tree.body:
+        if _ASKING.search("\n".join(lines(text)[top.lineno - 1 : top.end_lineno])):
+            yield top
+        elif isinstance(top, ast.ClassDef):
+            rope.units[top.name] = _class_unit(top)
+
+
+def _class_unit(node: ast.ClassDef) -> Unit:
+    return Unit(config=is_config_class(node.name, [ast.unparse(base) for base in node.bases]))
 
 
 def _walk(nodes: list[ast.stmt], path: Path) -> Iterator[tuple[Path, ast.AST]]:
@@ -184,8 +200,7 @@ def _aliases(node: ast.AST, path: Path, rope: Rope) -> None:
 def _uses(node: ast.AST, path: Path, rope: Rope) -> None:
     unit = rope.units.setdefault(path[0] if path else "", Unit())
     if isinstance(node, ast.ClassDef) and not path:
-        bases = [ast.unparse(base) for base in node.bases]
-        rope.units[node.name] = Unit(config=is_config_class(node.name, bases))
+        rope.units[node.name] = _class_unit(node)
     if (word := _string(node)) is not None:
         if word in ("su", "longrope"):
             rope.spelled.setdefault(path, set()).add(word)
@@ -199,6 +214,7 @@ def _uses(node: ast.AST, path: Path, rope: Rope) -> None:
     if unit.first is None and (tests or read):
         unit.first = node
     unit.dictlike |= _as_dict(node, path, rope)
+    unit.demanding |= _demands(node, path, rope)
 
 
 def _key(node: ast.AST, path: Path, rope: Rope) -> str | None:
@@ -243,6 +259,14 @@ def _knows_default(node: ast.AST, path: Path, rope: Rope) -> bool:
     if isinstance(node, ast.Call) and len(node.args) == 2:
         return _string(node.args[1]) == "default" and _key(node, path, rope) is not None
     return False
+
+
+def _demands(node: ast.AST, path: Path, rope: Rope) -> bool:
+    """`config.rope_scaling["factor"]`: there is no such key where nothing is scaled."""
+    if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+        return False
+    key = _string(node.slice)
+    return key is not None and key not in (*KEYS, *NEWER) and _holds(node.value, path, rope) is not None
 
 
 def _as_dict(node: ast.AST, path: Path, rope: Rope) -> bool:

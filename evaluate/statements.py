@@ -25,8 +25,9 @@ _OPPOSITES = (
     "increased decreased, increase decrease, won lost, win lose, married divorced, married unmarried, buy sell, "
     "bought sold, buys sells, lent borrowed, lends borrows, taught learned, faster slower, longer shorter, "
     "stronger weaker, higher lower, heavier lighter, true false, allowed forbidden, safe dangerous, deaf hearing, "
-    "day night, summer winter, morning evening, up down, maternal paternal, single married, poor rich, "
-    "best worst, yes no"
+    "day night, summer winter, morning evening, up down, closer farther, closer further, nearer farther, "
+    "nearer further, near far, closest farthest, nearest farthest, maternal paternal, single married, poor rich, "
+    "best worst"
 )
 OPPOSITE: dict[str, set[str]] = {}
 for one, other in map(str.split, _OPPOSITES.split(", ")):
@@ -90,7 +91,8 @@ def _alike(truth: Statement, claim: Statement) -> bool:
     one, other = set(truth.meaning), set(claim.meaning)
     one, other = ({_base(word, there) for word in here} for here, there in ((one, other), (other, one)))
     shared = one & other
-    return len(shared) >= 2 and len(shared) >= 0.75 * len(one) and len(shared) >= 0.75 * len(other)
+    same = one == other and bool(one)
+    return same or (len(shared) >= 2 and len(shared) >= 0.75 * max(len(one), len(other)))
 
 
 _OPPOSED_STEMS = {stem(word): {stem(other) for other in others} for word, others in OPPOSITE.items()}
@@ -104,7 +106,7 @@ def _base(word: str, among: Collection[str]) -> str:
 
 def _agree(truth: Statement, claim: Statement) -> bool:
     turns = [truth.denies != claim.denies, _opposed(truth, claim), _exchanged(truth, claim)]
-    return sum(turns) % 2 == 0 and not _renumbered(truth, claim)
+    return sum(turns) % 2 == 0 and not _renumbered(truth, claim) and not _attributed(truth, claim)
 
 
 def _opposed(truth: Statement, claim: Statement) -> bool:
@@ -122,6 +124,25 @@ def _exchanged(truth: Statement, claim: Statement) -> bool:
         return False
     moved = [name for name in dict.fromkeys(theirs) if name in shared] != shared
     return moved != (bool(_PASSIVE.search(fold(truth.text))) != bool(_PASSIVE.search(fold(claim.text))))
+
+
+def _attributed(truth: Statement, claim: Statement) -> bool:
+    """Whether two names changed what is said of them: `Hans is a vet and Lisa a farmer`."""
+    ours, theirs = _of_whom(truth), _of_whom(claim)
+    moved = {(ours[word], theirs[word]) for word in ours.keys() & theirs.keys() if ours[word] != theirs[word]}
+    return any((there, here) in moved for here, there in moved)
+
+
+def _of_whom(statement: Statement) -> dict[str, str]:
+    """Every word of meaning under the name before it."""
+    bound, name = {}, ""
+    for word in words(statement.text):
+        text = word.text.removesuffix("'s")
+        if text in statement.names:
+            name = text
+        elif name and text not in STOPWORDS:
+            bound[stem(text)] = name
+    return bound
 
 
 def _renumbered(truth: Statement, claim: Statement) -> bool:

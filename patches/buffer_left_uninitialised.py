@@ -17,6 +17,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.classes import Classes
+from doctor.parsing import lines, nodes
 from doctor.patch import OURS, Example, File, Patch, parsed
 
 INIT = """
@@ -231,6 +232,9 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
         classes = Classes(file.text)
         self.building = classes.called_by("__init__")
         self.makers = set(_makers(parsed(file.text)))
+        self.later: set[str] = set()
+        self.promising: set[tuple[str, str]] = set()
+        """Classes and methods that mention a tensor or a buffer."""
         self.models = [name for name in classes.nodes if classes.derives(name, ROOT)]
         defined = any(classes.method(name, "_init_weights") for name in self.models)
         self.bare = [] if defined else [name for name in self.models if ROOT in classes.bases(name)]
@@ -240,11 +244,12 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
         return made or name in self.bare or "_init_weights" in text or super().reaches(name, text)
 
     def visit_Module(self, node: cst.Module) -> None:
-        tree = parsed(self.file.text)
-        found = list(_registrations(tree))
+        text = self.file.text
+        found = list(_registrations(text))
         self.later = {name for name, filled in found if not filled}
-        filled = any(filled for _, filled in found) or _fills(tree, self.building, self.later)
+        filled = any(filled for _, filled in found) or _fills(text, self.building, self.later)
         self.buffers = bool(self.models) and filled
+        self.promising = set(_mentioning(text, ("torch.", "register_buffer", *self.later, *self.makers)))
 
     def visit_With(self, node: cst.With) -> None:
         self.on_cpu += any(m.matches(item, ON_CPU) for item in node.items)
@@ -256,12 +261,11 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         if not self.file.classes or self.file.function is not None or node.name.value not in self.building:
             return
-        text = cst.Module([]).code_for_node(node)
-        if not any(word in text for word in ("torch.", "register_buffer", *self.later, *self.makers)):
+        if (self.file.classes[0].name.value, node.name.value) not in self.promising:
             return
-        lines = [cst.ensure_type(line, cst.SimpleStatementLine) for line in m.findall(node, m.SimpleStatementLine())]
-        tensors, needed = _tensors(lines, self.makers), set[str]()
-        for line in reversed(lines):
+        found = [cst.ensure_type(line, cst.SimpleStatementLine) for line in m.findall(node, m.SimpleStatementLine())]
+        tensors, needed = _tensors(found, self.makers), set[str]()
+        for line in reversed(found):
             buffer = self._buffer(line) if self.buffers else None
             if buffer is not None:
                 needed |= _names(buffer[1])
@@ -347,27 +351,42 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
         return cst.SimpleStatementLine([cst.Expr(cst.Call(self.helper("_doctor_restore_buffers"), [cst.Arg(module)]))])
 
 
-def _registrations(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+def _mentioning(text: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The classes of the top level and their functions, at any depth, that mention one of the words."""
+    classes = [node for node in parsed(text).body if isinstance(node, ast.ClassDef)]
+    for around in classes:
+        for node in ast.walk(around):
+            if isinstance(node, ast.FunctionDef):
+                inside = "\n".join(lines(text)[node.lineno - 1 : node.end_lineno])
+                if any(word in inside for word in words):
+                    yield around.name, node.name
+
+
+def _registrations(text: str) -> Iterator[tuple[str, bool]]:
     """The names of the buffers that no checkpoint holds, and whether each is registered with a value."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "self.register_buffer":
+    for node in nodes(text, ast.Call):
+        if getattr(node.func, "attr", "") == "register_buffer" and ast.unparse(node.func) == "self.register_buffer":
             given = dict(zip(("name", "tensor", "persistent"), map(ast.unparse, node.args), strict=False))
             given |= {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords if keyword.arg}
             if given.get("persistent") == "False" and given.keys() >= {"name", "tensor"}:
                 yield given["name"].strip("'"), given["tensor"] != "None"
 
 
-def _fills(tree: ast.Module, functions: set[str], names: set[str]) -> bool:
+def _fills(text: str, functions: set[str], names: set[str]) -> bool:
     """Whether one of the functions assigns to `self.<name>`."""
-    assigned = {
-        ast.unparse(target)
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef) and function.name in functions
-        for node in ast.walk(function)
-        if isinstance(node, ast.Assign) and ast.unparse(node.value) != "None"
-        for target in node.targets
-    }
-    return not assigned.isdisjoint(f"self.{name}" for name in names)
+    targets = [
+        target
+        for assign in nodes(text, ast.Assign)
+        for target in assign.targets
+        if getattr(target, "attr", "") in names and ast.unparse(assign.value) != "None"
+    ]
+    building = [function for function in nodes(text, ast.FunctionDef) if function.name in functions]
+    return any(
+        function.lineno <= target.lineno <= (function.end_lineno or 0)
+        for target in targets
+        if ast.unparse(target).startswith("self.")
+        for function in building
+    )
 
 
 def _makers(tree: ast.Module) -> Iterator[str]:

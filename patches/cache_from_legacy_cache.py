@@ -1,7 +1,8 @@
 """A cache is built from the old tuple of layers by `from_legacy_cache`.
 
 Removed in transformers 5.0: `AttributeError: type object 'DynamicCache' has no attribute 'from_legacy_cache'`.
-The helper calls it where it exists and else fills an empty cache layer by layer.
+The helper calls it where it exists and else fills an empty cache layer by layer.  A file that hands it a cache gets
+that cache back: from 4.54 on its layers may be empty (`'NoneType' object has no attribute 'dtype'`).
 
 Reference: https://github.com/huggingface/transformers/issues/48479
 """
@@ -25,6 +26,8 @@ class CacheFromLegacyCache(Patch):
         "_doctor_from_legacy": '''
 def _doctor_from_legacy(cache_class, past_key_values=None):
     """A cache that holds the (key, value) pairs of a tuple of layers; releases from 5.0 on cannot convert it."""
+    if hasattr(past_key_values, "get_seq_length"):  # a cache already, whose layers may still be empty
+        return past_key_values
     convert = getattr(cache_class, "from_legacy_cache", None)
     if convert is not None:
         return convert(past_key_values)

@@ -31,9 +31,11 @@ class CacheGetMaxLength(Patch):
         "_doctor_max_length": '''
 def _doctor_max_length(cache):
     """The longest sequence the cache can hold, None where it has no limit."""
-    ask = getattr(cache, "get_max_cache_shape", None) or getattr(cache, "get_max_length")
-    length = ask() if getattr(cache, "layers", True) else None  # newer releases cannot ask an empty list of layers
-    return None if length is None or length < 0 else length
+    name = "get_max_cache_shape" if hasattr(cache, "get_max_cache_shape") else "get_max_length"
+    layers = None if type(cache).__module__ == __name__ else getattr(cache, "layers", None)
+    # Newer releases cannot ask an empty list of layers, and answer for the first layer, which may be a window.
+    lengths = [getattr(part, name)() for part in ([cache] if layers is None else layers)]
+    return None if not lengths or any(length is None or length < 0 for length in lengths) else max(lengths)
 '''
     }
     examples = [

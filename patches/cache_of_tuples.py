@@ -18,6 +18,7 @@ import ast
 import libcst as cst
 
 from doctor.classes import Classes
+from doctor.parsing import nodes
 from doctor.patch import OURS, Example, File, Patch, parsed
 
 ROOT = "PreTrainedModel"
@@ -30,6 +31,7 @@ ELSEWHERE = frozenset({
 })
 # fmt: on
 """A file with one of these names takes cache objects, or leaves the cache to a model of the library."""
+NAMED: tuple[type[ast.AST], ...] = (ast.Name, ast.Attribute, ast.FunctionDef, ast.ClassDef, ast.alias)
 METHOD = """@classmethod
 def _supports_default_dynamic_cache(cls):
     return False
@@ -110,7 +112,7 @@ for kind in (OwnInputs, MixinsInputs):
     def __init__(self, file: File) -> None:
         super().__init__(file)
         classes = Classes(file.text)
-        tuples = _keeps_tuples(parsed(file.text))
+        tuples = _keeps_tuples(file.text)
         self.roots = [name for name in classes.nodes if tuples and ROOT in classes.bases(name)]
         models = [name for name in classes.nodes if tuples and classes.derives(name, ROOT)]
         self.relying = [name for name in models if _relies_on_mixin(classes, name)]
@@ -140,11 +142,19 @@ def _relies_on_mixin(classes: Classes, name: str) -> bool:
     return not open_ended and all(argument.arg != "cache_position" for argument in taken)
 
 
-def _keeps_tuples(tree: ast.Module) -> bool:
+def _keeps_tuples(text: str) -> bool:
     """Whether the file takes layers out of a cache by place, and nothing in it takes cache objects."""
-    nodes = [node for top in tree.body if not getattr(top, "name", "").startswith(OURS) for node in ast.walk(top)]
-    names = {getattr(node, "id", getattr(node, "attr", getattr(node, "name", None))) for node in nodes}
-    return not names & ELSEWHERE and any(_takes_layer(node) for node in nodes)
+    tops = [top for top in parsed(text).body if getattr(top, "name", "").startswith(OURS)]
+    ours = [range(top.lineno, (top.end_lineno or 0) + 1) for top in tops]
+
+    def theirs(node: ast.AST) -> bool:
+        return not any(getattr(node, "lineno", 0) in lines for lines in ours)
+
+    if not any(_takes_layer(node) for kind in (ast.Subscript, ast.Call) for node in nodes(text, kind) if theirs(node)):
+        return False
+    named = (node for kind in NAMED for node in nodes(text, kind) if theirs(node))
+    names = {getattr(node, "id", getattr(node, "attr", getattr(node, "name", None))) for node in named}
+    return not names & ELSEWHERE
 
 
 def _takes_layer(node: ast.AST) -> bool:

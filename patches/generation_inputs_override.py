@@ -42,19 +42,26 @@ def _doctor_generation_inputs(prepare):
     wanted = inspect.signature(prepare).parameters
     body = inspect.unwrap(prepare)
     names = [name for name in getattr(body, "__code__", prepare.__code__).co_names if name.endswith("Cache")]
-    makes_own = any(getattr(globals().get(name), "__module__", None) == __name__ for name in names)
+    own = [kind for kind in map(globals().get, names) if getattr(kind, "__module__", None) == __name__]
+    makes_own = any(not hasattr(kind, "_doctor_limit") for kind in own)
+    hybrid = any(hasattr(kind, "_doctor_limit") for kind in own)
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.values())
 
     @functools.wraps(prepare)
     def prepared(self, input_ids, *args, **kwargs):
         kwargs.update(zip(list(wanted)[2:], args))
         cache, embeds, step = map(kwargs.get, ("past_key_values", "inputs_embeds", "next_sequence_length"))
-        past = cache.get_seq_length() if hasattr(cache, "get_seq_length") else 0
+        counts = type(cache).__module__ != __name__ or "get_seq_length" in vars(type(cache))
+        past = cache.get_seq_length() if counts and hasattr(cache, "get_seq_length") else 0
         if type(kwargs.get("cache_params")).__name__ == "DynamicCache":  # the file makes a cache of its own
             kwargs["cache_params"] = None
-        if past == 0 and any(getattr(layer, "is_sliding", False) for layer in getattr(cache, "layers", ())):
-            if type(cache).__name__ == "DynamicCache":  # the file masks for a cache that keeps everything
-                kwargs["past_key_values"] = type(cache)()
+        sliding = any(getattr(layer, "is_sliding", False) for layer in getattr(cache, "layers", ()))
+        forgets = past == 0 and sliding and type(cache).__name__ in ("DynamicCache", "HybridCache", "StaticCache")
+        none = cache is None and hybrid and kwargs.get("is_first_iteration") and kwargs.get("use_cache")
+        if forgets or none:  # the file masks for a cache that keeps everything
+            from transformers import DynamicCache
+
+            kwargs["past_key_values"] = DynamicCache()
         if past == 0 and makes_own and type(cache).__name__ == "DynamicCache":
             kwargs["past_key_values"] = None
         if past == 0 and step and embeds is None:  # the file keeps its states elsewhere
@@ -83,6 +90,9 @@ def _doctor_generation_inputs(prepare):
             if positions.shape[-1] < ids.shape[1]:  # 5.2 hands one position, also where the override drops the cache
                 positions = (kwargs["attention_mask"].long().cumsum(-1) - 1).clamp(min=0)
             inputs["position_ids"] = positions[..., -ids.shape[1] :]
+        places = inputs.get("cache_position")  # some count them off the positions they were handed
+        if ids is not None and places is not None and places.shape[0] != ids.shape[1]:
+            inputs["cache_position"] = torch.arange(past, past + ids.shape[1], device=ids.device)
         return inputs
 
     return prepared

@@ -45,6 +45,7 @@ class InitOverwritesLoadedWeights(Patch):
         _example("module.weight.data[module.padding_idx].zero_()", "module.weight"),
         _example("module.dt_proj.bias.copy_(inv_dt)", "module.dt_proj.bias"),
         _example("nn.init.normal_(module.weight.data, std=std)", "module.weight"),
+        _example("module.decay.data.log_().mul_(0.5)", "module.decay"),
         Example(
             HEAD + "        for name, p in module.named_parameters():\n"
             "            p.data = torch.zeros_like(p)  # start flat\n",
@@ -134,7 +135,8 @@ def _written(statement: cst.BaseSmallStatement) -> cst.BaseExpression | None:
         target = statement.targets[0].target
     else:
         return None
-    while isinstance(target, cst.Subscript) or m.matches(target, DATA):
+    while isinstance(target, cst.Subscript) or m.matches(target, m.OneOf(DATA, IN_PLACE)):
+        target = target.func if isinstance(target, cst.Call) else target
         target = cst.ensure_type(target, cst.Subscript | cst.Attribute).value  # type: ignore[arg-type]
     path = cst.Module([]).code_for_node(target).split(".")
     if not all(part.isidentifier() for part in path) or path[0] in ("torch", "nn", "init", "math"):

@@ -8,11 +8,13 @@ Reference: https://github.com/huggingface/transformers/issues/43883
 
 from __future__ import annotations
 
+import ast
+
 import libcst as cst
 import libcst.matchers as m
 
 from doctor.classes import Classes
-from doctor.patch import Example, Patch
+from doctor.patch import Example, File, Patch
 
 CALLS = m.Call(
     func=m.Attribute(
@@ -78,17 +80,29 @@ model = M(TinyConfig())
 assert torch.equal(reloaded(model).head.weight, model.head.weight)
 """
 
+    def __init__(self, file: File) -> None:
+        super().__init__(file)
+        classes = Classes(file.text)
+        self.lacking = {name for name, node in classes.nodes.items() if _lacks(node) and classes.derives(name, ROOT)}
+        self.lacking -= {base for name in classes.nodes for base in classes.lineage(name) if base != name}
+
     def reaches(self, name: str, text: str) -> bool:
         owner, _, method = name.partition(".")
-        return method in ("", "__init__") and Classes(self.file.text).derives(owner, ROOT)
+        return method in ("", "__init__") and owner in self.lacking
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         if updated_node.name.value != "__init__" or len(self.file.scope) != 1 or not self.file.classes:
             return updated_node
-        name, classes = self.file.classes[-1].name.value, Classes(self.file.text)
-        if not classes.derives(name, ROOT) or any(classes.derives(other, name) for other in classes.nodes):
+        if self.file.classes[-1].name.value not in self.lacking or m.findall(updated_node, CALLS):
             return updated_node
-        if m.findall(updated_node, CALLS) or not isinstance(updated_node.body, cst.IndentedBlock):
+        if not isinstance(updated_node.body, cst.IndentedBlock):
             return updated_node
         call = cst.parse_statement("self.post_init()")
         return updated_node.with_deep_changes(updated_node.body, body=[*updated_node.body.body, call])
+
+
+def _lacks(node: ast.ClassDef) -> bool:
+    """Whether a class has an `__init__` that calls neither method."""
+    inits = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
+    called = {inner.attr for init in inits for inner in ast.walk(init) if isinstance(inner, ast.Attribute)}
+    return bool(inits) and not called & {"post_init", "init_weights"}

@@ -3,7 +3,8 @@
 One such import makes the whole file unusable: `ImportError: cannot import name 'SlidingWindowCache' from
 'transformers.cache_utils'` (5.0), `'is_torch_fx_available' from 'transformers.utils.import_utils'` (5.0), and so on.
 The import moves into `try`, with a stand-in that does what the name did where that can still happen: no cache of a
-newer release is a SlidingWindowCache, torch.fx is always there, a MambaCache is two tensors.  Where it cannot (the
+newer release is a SlidingWindowCache, torch.fx is always there, a MambaCache is two tensors, a HybridCache keeps all
+keys (its files mask what is outside the window).  Where it cannot (the
 ONNX export of 4.x, head pruning, naive model parallelism) the stand-in says so when it is called.  `try` is also the
 one spelling that the import check of every release accepts.
 
@@ -19,6 +20,20 @@ import libcst as cst
 from doctor.patch import Example, File, Patch
 
 CACHE = "class {name}:\n    pass  # no cache of this release is one\n"
+HYBRID = """from transformers.cache_utils import DynamicCache
+
+class {name}(DynamicCache):
+    _doctor_limit = None
+
+    def __init__(self, config=None, max_batch_size=None, max_cache_len=None, *args, **kwargs):
+        super().__init__()
+        self._doctor_limit = max_cache_len
+
+    def get_max_cache_shape(self, layer_idx=0):
+        return self._doctor_limit
+
+    get_max_length = get_max_cache_shape
+"""
 YES = "def {name}():\n    return True\n"
 NO = "def {name}():\n    return False\n"
 KWARGS = "from typing import TypedDict\n\nclass {name}(TypedDict, total=False):\n    pass\n"
@@ -68,7 +83,7 @@ ARCHIVES = "transformers.models.deprecated._archive_maps"
 
 GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "SlidingWindowCache": (_CACHES, CACHE),
-    "HybridCache": (_CACHES, CACHE),
+    "HybridCache": (_CACHES, HYBRID),
     "HybridChunkedCache": (_CACHES, CACHE),
     "OffloadedHybridCache": (_CACHES, CACHE),
     "OffloadedStaticCache": (_CACHES, CACHE),
@@ -94,6 +109,14 @@ GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "get_device_map": (_SPLIT, REFUSES),
 }
 """Name to the modules that had it and the source of its stand-in."""
+
+CHANGED = {
+    "HybridCache": """    from transformers import cache_utils
+    if hasattr(cache_utils, "DynamicLayer"):
+        raise ImportError("releases from 4.54 on take every layer of such a model for a window")
+"""
+}
+"""Name to what follows its import: releases in which it is there and is another thing count as those without."""
 
 
 class RemovedImport(Patch):
@@ -140,12 +163,35 @@ except ImportError:
 """,
         ),
         Example(
-            "from transformers import HybridCache as Hybrid, PreTrainedModel\n",
+            "from transformers import HybridCache\n",
+            """try:
+    from transformers import HybridCache
+    from transformers import cache_utils
+    if hasattr(cache_utils, "DynamicLayer"):
+        raise ImportError("releases from 4.54 on take every layer of such a model for a window")
+except ImportError:
+    from transformers.cache_utils import DynamicCache
+
+    class HybridCache(DynamicCache):
+        _doctor_limit = None
+
+        def __init__(self, config=None, max_batch_size=None, max_cache_len=None, *args, **kwargs):
+            super().__init__()
+            self._doctor_limit = max_cache_len
+
+        def get_max_cache_shape(self, layer_idx=0):
+            return self._doctor_limit
+
+        get_max_length = get_max_cache_shape
+""",
+        ),
+        Example(
+            "from transformers import SinkCache as Sink, PreTrainedModel\n",
             """from transformers import PreTrainedModel
 try:
-    from transformers import HybridCache as Hybrid
+    from transformers import SinkCache as Sink
 except ImportError:
-    class Hybrid:
+    class Sink:
         pass  # no cache of this release is one
 """,
         ),
@@ -234,7 +280,8 @@ def _guard(module: str, alias: cst.ImportAlias) -> cst.Try:
     source = f"from {module} import {name}" + (f" as {local}" if local != name else "")
     lines = _source(module, name).format(name=local).splitlines(True)
     stand_in = "".join(f"    {line}" if line.strip() else line for line in lines)
-    statement = cst.parse_statement(f"try:\n    {source}\nexcept ImportError:\n{stand_in}")
+    changed = CHANGED.get(name, "").format(name=local)
+    statement = cst.parse_statement(f"try:\n    {source}\n{changed}except ImportError:\n{stand_in}")
     return cst.ensure_type(statement, cst.Try)
 
 

@@ -14,7 +14,8 @@ import ast
 import libcst as cst
 import libcst.matchers as m
 
-from doctor.patch import Example, File, Patch, parsed
+from doctor.parsing import nodes
+from doctor.patch import Example, File, Patch
 
 FUNCTIONS = {
     "get_head_mask": "_doctor_head_mask",
@@ -118,8 +119,7 @@ assert heads == [None, None] and mask.flatten().tolist() == [0.0, torch.finfo(to
         self.own: set[str] = set()
 
     def visit_Module(self, node: cst.Module) -> None:
-        functions = [n for n in ast.walk(parsed(self.file.text)) if isinstance(n, ast.FunctionDef)]
-        self.own = {function.name for function in functions}
+        self.own = {function.name for function in nodes(self.file.text, ast.FunctionDef)}
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         if not m.matches(updated_node.func, METHOD):

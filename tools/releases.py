@@ -1,4 +1,4 @@
-"""Writes doctor/releases.json: what each transformers release has, needs and calls itself, read from its wheel.
+"""Writes doctor/releases.json, names.json and members.json: what each transformers release has, needs and takes.
 
     pip download --no-deps --dest WHEELS transformers==4.57.6      # the last patch of every minor release
     python tools/releases.py WHEELS
@@ -8,53 +8,19 @@ Nothing of a wheel is imported: modules are read with `ast`, metadata as text.
 
 from __future__ import annotations
 
-import ast
+import hashlib
 import json
 import re
 import sys
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-FAMILIES = frozenset(
-    (
-        "auto",
-        "bart",
-        "bert",
-        "bloom",
-        "clip",
-        "cohere",
-        "deprecated",
-        "falcon",
-        "gemma",
-        "gemma2",
-        "gpt2",
-        "gpt_neox",
-        "gptj",
-        "llama",
-        "llava",
-        "mistral",
-        "mixtral",
-        "olmo",
-        "opt",
-        "phi",
-        "phi3",
-        "phimoe",
-        "qwen2",
-        "qwen2_moe",
-        "qwen2_vl",
-        "qwen3",
-        "roberta",
-        "siglip",
-        "stablelm",
-        "starcoder2",
-        "t5",
-        "whisper",
-    )
-)
-"""Model folders whose names are tabled; remote code and patches import from these."""
+from members import handed, members, signatures, signed, spans
+from outline import FOREIGN, Outline, outline, skim
+
 TASKS = ("CAUSAL_LM", "SEQ_TO_SEQ_CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MASKED_LM", "SEQUENCE_CLASSIFICATION")
 SHARED = frozenset(
     f"transformers.{name}"
@@ -78,7 +44,8 @@ SHARED = frozenset(
     )
 )
 """Modules for which names that came late are tabled too."""
-FOREIGN = "another distribution's"
+INTERNAL = r"_FOR_DOC$|_DOCSTRING$|^load_tf_weights|^_CHECKPOINT|^_EXPECTED|^TF[A-Z]|^Flax[A-Z]"
+"""Names of a model's files that nobody imports."""
 SERVED_BY_HOOK = re.compile(
     r"transformers\.(tokenization_utils(_fast)?|image_processing_utils_fast|models\.\w+\.image_processing_\w+_fast)"
 )
@@ -93,10 +60,16 @@ def main(folder: str) -> None:
         "requires": {wheel.minor: wheel.requires for wheel in releases},
         "floors": {wheel.minor: wheel.floors for wheel in releases},
         "classes": _classes(releases),
-        "modules": _modules(releases),
     }
+    _write("releases", table)
+    _write("names", _modules(releases))
+    tables = {"members": members(releases), "signatures": signatures(releases), "handed": handed(releases)}
+    _write("members", tables)
+
+
+def _write(name: str, table: dict[str, Any]) -> None:
     lines = (f" {json.dumps(key)}: {_block(value)}" for key, value in table.items())
-    target = Path(__file__).parent.parent / "doctor" / "releases.json"
+    target = Path(__file__).parent.parent / "doctor" / f"{name}.json"
     target.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
 
 
@@ -114,7 +87,7 @@ def _version(path: Path) -> tuple[int, ...]:
 class Wheel:
     """One release: its files, and what they bind and require."""
 
-    parsed: dict[bytes, dict[str, str | None]] = {}
+    parsed: dict[bytes, Outline] = {}
 
     def __init__(self, path: Path) -> None:
         self.minor = ".".join(map(str, _version(path)[:2]))
@@ -163,22 +136,36 @@ class Wheel:
     def _bound(self, module: str, seen: frozenset[str]) -> set[str]:
         if module not in self.modules or module in seen:
             return set()
-        text = self.archive.read(self.modules[module])
-        if text not in self.parsed:
-            self.parsed[text] = dict(_bindings(ast.parse(text)))
-        names = {name for name, star in self.parsed[text].items() if star in (None, FOREIGN)}
-        package = module if self.modules[module].endswith("__init__.py") else module.rpartition(".")[0]
-        for star in {*self.parsed[text].values()} - {None, FOREIGN}:
+        bindings = self.outline(module).bindings
+        names = {name for name, star in bindings.items() if star in (None, FOREIGN)}
+        package = self.package(module)
+        for star in {*bindings.values()} - {None, FOREIGN}:
             names |= self._starred(f"{package}.{star}", seen | {module})
         if package == module:
             prefix = f"{module}."
             names |= {m[len(prefix) :] for m in self.modules if m.startswith(prefix) and "." not in m[len(prefix) :]}
         return names | (self._exported if module == "transformers" else set())
 
-    def foreign(self, module: str) -> set[str]:
-        """Names that a module only has because it imports them from another distribution."""
+    def own(self, module: str) -> set[str]:
+        """The names that a module is imported from for; of a model's files only those that they define."""
+        held = self.outline(module)
+        if module.startswith("transformers.models."):
+            defined = {*held.classes, *held.functions, *held.aliases}
+            return {name for name in defined if not name.startswith("__") and not re.search(INTERNAL, name)}
+        return self.bound(module) - {name for name, star in held.bindings.items() if star == FOREIGN}
+
+    def outline(self, module: str) -> Outline:
+        """What a module defines; equal files of several releases are read once."""
         text = self.archive.read(self.modules[module])
-        return {name for name, star in self.parsed.get(text, {}).items() if star == FOREIGN}
+        key = hashlib.sha256(text).digest()
+        if key not in self.parsed:
+            model = module.startswith("transformers.models.")
+            self.parsed[key] = skim(text) if model and not signed(module) else outline(text, deep=not model)
+        return self.parsed[key]
+
+    def package(self, module: str) -> str:
+        """What `from . import` means in a module."""
+        return module if self.modules[module].endswith("__init__.py") else module.rpartition(".")[0]
 
     def _starred(self, module: str, seen: frozenset[str]) -> set[str]:
         if module == "transformers.models" or module not in self.modules:
@@ -197,48 +184,10 @@ class Wheel:
         return found
 
 
-def _bindings(tree: ast.Module) -> Iterator[tuple[str, str | None]]:
-    """Names a module binds when imported, with what they are: None, FOREIGN, or the module a star takes from."""
-    stack: list[ast.stmt] = list(tree.body)
-    if any(_defines(node, "__getattr__") for node in tree.body):
-        # Old names that the module answers for are the keys of a table somewhere in it.
-        texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-        yield from ((text, FOREIGN) for text in texts if isinstance(text, str) and text.isidentifier())
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name, None
-        elif isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("transformers")):
-            for alias in node.names:
-                yield (f"*{node.module}", node.module) if alias.name == "*" else (alias.asname or alias.name, None)
-        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr):
-            yield from ((name, None) for name in _assigned(node))
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from ((alias.asname or alias.name.partition(".")[0], FOREIGN) for alias in node.names)
-        else:
-            for field in ("body", "orelse", "finalbody", "handlers"):
-                stack += getattr(node, field, [])
-
-
-def _defines(node: ast.stmt, name: str) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else [node]
-    return any(getattr(target, "id", getattr(target, "name", None)) == name for target in targets)
-
-
-def _assigned(node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr) -> Iterator[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", node)]
-    if "_import_structure" in ast.unparse(targets[0]):
-        yield from (c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str))
-    elif not isinstance(node, ast.Expr):
-        yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
-
-
 def _tabled(module: str) -> bool:
     parts = module.split(".")
     if parts[1:2] == ["models"]:
-        return (
-            len(parts) > 3 and parts[2] in FAMILIES and not re.match(r"convert_|modular_|modeling_(tf|flax)", parts[3])
-        )
+        return len(parts) > 3 and not re.match(r"convert_|modular_|modeling_(tf|flax)", parts[3])
     return not re.search(r"\.utils\.dummy_|\.testing_utils|\.commands|\.cli\b|\.kernels|\.agents\.", module)
 
 
@@ -250,7 +199,7 @@ def _modules(releases: list[Wheel]) -> dict[str, dict[str, str]]:
         if not _tabled(module) or SERVED_BY_HOOK.fullmatch(module):
             continue
         has = [wheel.bound(module) if module in wheel.modules else None for wheel in releases]
-        own = [bound - wheel.foreign(module) for wheel, bound in zip(releases, has, strict=True) if bound is not None]
+        own = [wheel.own(module) for wheel, bound in zip(releases, has, strict=True) if bound is not None]
         names: dict[str, list[bool]] = defaultdict(list)
         for name in set().union(*own):
             names[name] = [bound is None or name in bound for bound in has]
@@ -258,9 +207,9 @@ def _modules(releases: list[Wheel]) -> dict[str, dict[str, str]]:
         rows: dict[str, list[str]] = defaultdict(list)
         for name, there in names.items():
             if _worth(module, name, there):
-                rows[_spans(releases, there)].append(name)
+                rows[spans(releases, there)].append(name)
         if rows and module in old:
-            found[module] = {spans: " ".join(sorted(rows[spans])) for spans in sorted(rows)}
+            found[module] = {span: " ".join(sorted(rows[span])) for span in sorted(rows)}
     return found
 
 
@@ -272,22 +221,6 @@ def _worth(module: str, name: str, there: list[bool]) -> bool:
         return False
     left = any(before and not after for before, after in pairwise(there))
     return left or module in SHARED
-
-
-def _spans(releases: list[Wheel], there: Iterable[bool]) -> str:
-    spans: list[list[str]] = []
-    before = False
-    for wheel, now in zip(releases, there, strict=True):
-        if now and before:
-            spans[-1][1] = wheel.minor
-        elif now:
-            spans.append([wheel.minor, wheel.minor])
-        before = now
-    if spans and spans[0][0] == releases[0].minor:
-        spans[0][0] = ""
-    if spans and spans[-1][1] == releases[-1].minor:
-        spans[-1][1] = ""
-    return " ".join("-".join(span) for span in spans)
 
 
 def _classes(releases: list[Wheel]) -> dict[str, list[str]]:

@@ -134,7 +134,7 @@ def _filled(code: Code, names: set[str]) -> Iterator[Made]:
 
 def _attributes(code: Code) -> Iterator[Made]:
     """`self.x = torch.arange(...)` in the `__init__` of a module."""
-    names = _Locals()
+    names = _Locals(code)
     names.makers = frozenset(_makers(code, names))
     for assign in code.nodes(ast.Assign):
         target = assign.targets[0]
@@ -160,9 +160,9 @@ def _makers(code: Code, names: _Locals) -> Iterator[str]:
     """The file's own functions that make a tensor, and no module or parameter."""
     for function in code.tree.body:
         if isinstance(function, ast.FunctionDef) and not function.name.startswith(OURS):
-            calls = [_text(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)]
+            calls = [_text(call.func) for call in code.within(function, ast.Call)]
             builds = any(c in code.classes.nodes or c.startswith(("nn.", "torch.nn.", "Parameter")) for c in calls)
-            returned = [node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value]
+            returned = [node.value for node in code.within(function, ast.Return) if node.value]
             if not builds and any(_makes_tensor(value, function, names) for value in returned):
                 yield function.name
 
@@ -177,8 +177,12 @@ class _Locals(dict[ast.FunctionDef, dict[str, ast.expr]]):
     makers: frozenset[str] = frozenset()
     """Functions of the file that answer a tensor."""
 
+    def __init__(self, code: Code) -> None:
+        super().__init__()
+        self.code = code
+
     def __missing__(self, function: ast.FunctionDef) -> dict[str, ast.expr]:
-        assigns = (node for node in ast.walk(function) if isinstance(node, ast.Assign))
+        assigns = self.code.within(function, ast.Assign)
         named = {node.targets[0].id: node.value for node in assigns if isinstance(node.targets[0], ast.Name)}
         return self.setdefault(function, named)
 
@@ -220,8 +224,8 @@ def _refills_itself(code: Code, node: ast.AST, name: str) -> bool:
         return True
     if "RotaryEmbedding" in around.name and name in LIBRARY_FILLS and any(_methods(around, PLAIN_ROPE)):
         return True
-    if any(
-        isinstance(n, ast.Name) and n.id.startswith(OURS) for f in _methods(around, "__init__") for n in ast.walk(f)
+    if OURS in code.text and any(
+        name.id.startswith(OURS) for init in _methods(around, "__init__") for name in code.within(init, ast.Name)
     ):
         return True
     return any(
@@ -244,9 +248,6 @@ def _refilled(code: Code) -> set[str] | None:
         if function.name.startswith(OURS) and "buffer" in function.name:
             return None
         if function.name in ("_init_weights", "_reset_buffers"):
-            for node in ast.walk(function):
-                if isinstance(node, ast.Attribute):
-                    found.add(node.attr)
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    found.add(node.value)
+            found |= {node.attr for node in code.within(function, ast.Attribute)}
+            found |= {node.value for node in code.within(function, ast.Constant) if isinstance(node.value, str)}
     return found

@@ -43,7 +43,7 @@ def cache_without_length(code: Code, facts: Facts) -> Iterator[Finding]:
         init = code.classes.method(name, "__init__")
         if ROOT not in code.classes.bases(name) or init is None or code.classes.method(name, "__len__"):
             continue
-        if any(_is_list(part) for part in ast.walk(init)):
+        if any(_is_list(assign) for assign in code.within(init, ast.Assign)):
             yield Finding(
                 f"{name} fills key_cache itself; {judged.when} len() counts other layers: it is 0, and the cache false",
                 Remedy("advice", "write `def __len__(self): return len(self.key_cache)`"),
@@ -52,6 +52,5 @@ def cache_without_length(code: Code, facts: Facts) -> Iterator[Finding]:
             )
 
 
-def _is_list(node: ast.AST) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    return any(isinstance(t, ast.Attribute) and ast.unparse(t) == "self.key_cache" for t in targets)
+def _is_list(node: ast.Assign) -> bool:
+    return any(isinstance(target, ast.Attribute) and ast.unparse(target) == "self.key_cache" for target in node.targets)

@@ -87,7 +87,7 @@ def _uses(code: Code, function: ast.FunctionDef) -> Iterator[ast.Name]:
 
     A mask may also be handed on in the answer, and be looked into where it is asked for.
     """
-    for node in sorted((n for n in ast.walk(function) if isinstance(n, ast.Name)), key=lambda n: n.lineno):
+    for node in code.within(function, ast.Name):
         if node.id not in OLDER or (node.id != "cache_position" and _handed_on(code, node)):
             continue
         if node.id != "attention_mask" or (_looked_into(code, node) and not _asked(code, node)):

@@ -1,7 +1,8 @@
 """A model that generates does not inherit from `GenerationMixin`.
 
-Why it matters: from transformers 4.50 on `PreTrainedModel` does not bring `generate` any more: `AttributeError:
-'Phi3ForCausalLM' object has no attribute 'generate'`.
+Why it matters: from transformers 4.52 on `PreTrainedModel` does not bring `generate` any more: `AttributeError:
+'Phi3ForCausalLM' object has no attribute 'generate'`.  `AutoModelForCausalLM.from_pretrained` adds the mixin to the
+class it loads; one that another model makes, as vision-language models do with their language model, goes without.
 
 What to do: `doctor fix` adds the mixin behind the model's other bases, as every release wants it.
 
@@ -10,13 +11,14 @@ Reference: https://github.com/huggingface/transformers/pull/33150
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from doctor.code import Code
 from doctor.model import Facts, Finding, Remedy, Severity, source_check
-from doctor.spelling import remote_code, verdict
+from doctor.spelling import Verdict, remote_code, verdict
 
-WORKS = "transformers<4.50"
+WORKS = "transformers<4.52"
 OVERRIDE = "prepare_inputs_for_generation"
 ROOT, MIXIN = "PreTrainedModel", "GenerationMixin"
 BODY = f"    def {OVERRIDE}(self, ids):\n        return {{}}\n"
@@ -47,10 +49,15 @@ def generation_mixin_missing(code: Code, facts: Facts) -> Iterator[Finding]:
         own = any(getattr(part, "name", "") == OVERRIDE for part in node.body) and not name.endswith("ForMaskedLM")
         mixed = any(base.endswith(MIXIN) for base in classes.lineage(name))
         if own and classes.derives(name, ROOT) and not mixed:
-            yield Finding(
-                f"{name} generates, but {judged.when} PreTrainedModel brings no generate: "
-                f"'{name}' object has no attribute 'generate'",
-                Remedy("advice", f"write `class {name}({', '.join([*classes.bases(name), MIXIN])}):`"),
-                code.location(node),
-                severity=judged.severity,
-            )
+            yield _finding(code, facts, name, judged)
+
+
+def _finding(code: Code, facts: Facts, name: str, judged: Verdict) -> Finding:
+    made = any(re.search(rf"(?<!class )\b{name}\(", source.text or "") for source in facts.beside(code.source))
+    how = "is made by another model of the repository" if made else "generates only where an Auto class loads it"
+    return Finding(
+        f"{name} {how}: {judged.when} PreTrainedModel brings no generate: '{name}' object has no attribute 'generate'",
+        Remedy("advice", f"write `class {name}({', '.join([*code.classes.bases(name), MIXIN])}):`"),
+        code.location(code.classes.nodes[name]),
+        severity=judged.severity if made else Severity.WARNING,
+    )

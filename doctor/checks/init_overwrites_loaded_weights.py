@@ -111,15 +111,10 @@ def _pretrained(code: Code, around: ast.ClassDef) -> bool:
 
 def _writes(code: Code, function: ast.FunctionDef) -> Iterator[ast.expr | ast.stmt]:
     """Statements that put values into a tensor without asking whether it was loaded."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.Call) and (_in_place(node) or _init_of_data(node)):
-            found: ast.expr | ast.stmt = node
-        elif isinstance(node, ast.Assign) and any(_is_data(target) for target in node.targets):
-            found = node
-        else:
-            continue
-        if not _asks(code, node):
-            yield found
+    calls = (call for call in code.within(function, ast.Call) if _in_place(call) or _init_of_data(call))
+    assigns = (node for node in code.within(function, ast.Assign) if any(map(_is_data, node.targets)))
+    found: list[ast.expr | ast.stmt] = [*calls, *assigns]
+    yield from (node for node in found if not _asks(code, node))
 
 
 def _in_place(node: ast.Call) -> bool:

@@ -13,14 +13,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from doctor.classes import Classes
 from doctor.code import Code
 from doctor.model import Facts, Finding, Remedy, Severity, source_check
 from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers<5"
 ROOT = "PreTrainedModel"
-CALLED = ("self.post_init", "super().post_init", "self.init_weights", "super().init_weights")
+CALLED = ("post_init", "init_weights")
 GENERIC = "GenericFor"
 """The library's mixins of this name call it themselves."""
 MODEL = "class M(PreTrainedModel):\n    def __init__(self, config):\n        super().__init__(config)\n"
@@ -49,8 +48,8 @@ def post_init_missing(code: Code, facts: Facts) -> Iterator[Finding]:
     if judged is None:
         return
     for name, node in classes.nodes.items():
-        init = next((part for part in node.body if getattr(part, "name", "") == "__init__"), None)
-        if init is None or not classes.derives(name, ROOT) or _calls(classes, name):
+        init = next((p for p in node.body if isinstance(p, ast.FunctionDef) and p.name == "__init__"), None)
+        if init is None or not classes.derives(name, ROOT) or _calls(code, name):
             continue
         if not any(classes.derives(other, name) for other in classes.nodes):
             yield Finding(
@@ -62,10 +61,10 @@ def post_init_missing(code: Code, facts: Facts) -> Iterator[Finding]:
             )
 
 
-def _calls(classes: Classes, name: str) -> bool:
+def _calls(code: Code, name: str) -> bool:
     """Whether the `__init__` of a class, or of one that it derives from, calls one of the methods."""
-    lineage = list(classes.lineage(name))
-    inits = [init for owner in lineage if (init := classes.method(owner, "__init__"))]
-    calls = (node.func for init in inits for node in ast.walk(init) if isinstance(node, ast.Call))
-    called = any(isinstance(func, ast.Attribute) and ast.unparse(func) in CALLED for func in calls)
+    lineage = list(code.classes.lineage(name))
+    inits = [init for owner in lineage if (init := code.classes.method(owner, "__init__"))]
+    calls = (call.func for init in inits for call in code.within(init, ast.Call))
+    called = any(isinstance(func, ast.Attribute) and func.attr in CALLED for func in calls)
     return called or any(owner.startswith(GENERIC) for owner in lineage)

@@ -1,8 +1,10 @@
-"""The script hands over an argument that the release no longer takes.
+"""The file hands over an argument that the release no longer takes.
 
 Why it matters: `TypeError: TrainingArguments.__init__() got an unexpected keyword argument 'evaluation_strategy'`,
 before anything is trained.  Some fail later, or in silence: a field that a subclass of TrainingArguments declares
-again (`warmup_ratio`) is accepted and has no effect; `use_auth_token` of a tokenizer is swallowed.
+again (`warmup_ratio`) is accepted and has no effect; `use_auth_token` of a tokenizer is swallowed.  Remote code that
+builds on the library's own classes stops likewise: `LlamaRotaryEmbedding.__init__() got an unexpected keyword argument
+'base'`.  What each function took is read from the releases' own files.
 
 What to do: `doctor fix` writes what every release of the matrix takes, with the same meaning.  Where there is no such
 spelling the remedy says what to write.
@@ -18,10 +20,12 @@ from collections.abc import Iterator
 from typing import Literal
 
 from doctor import signatures
+from doctor.calls import refused
 from doctor.code import OURS, Code
 from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, source_check
-from doctor.releases import Minor
+from doctor.releases import LAST, Life, Minor
 from doctor.script import LIBRARIES, Argument, script_of
+from doctor.spelling import remote_code
 
 Way = Literal["gives", "reads", "declares", "takes"]
 KINDS: dict[Way, str] = {"reads": "setting", "declares": "field", "takes": "setting"}
@@ -67,6 +71,8 @@ INSTEAD = {
     "use_seedable_sampler": "write `dataloader_config=DataLoaderConfiguration(use_seedable_sampler=...)`",
     "warmup_ratio": "write the steps as `warmup_steps`; from 5.0 on a value below 1 is a ratio there",
 }
+VALUES = {("optim", "adamw_hf"): (Life("-4.49"), 'write `optim="adamw_torch"`, the same with torch')}
+"""Values that a release no longer knows."""
 CONFIGURED = {
     "SFTTrainer": "SFTConfig", "DPOTrainer": "DPOConfig", "KTOTrainer": "KTOConfig", "RewardTrainer": "RewardConfig",
     "ORPOTrainer": "ORPOConfig", "CPOTrainer": "CPOConfig", "PPOTrainer": "PPOConfig", "GRPOTrainer": "GRPOConfig",
@@ -84,14 +90,17 @@ def _facts(text: str, version: str = "5.23.0", **packages: str) -> Facts:
 
 
 ARGUMENTS = "from transformers import TrainingArguments\n"
+CROP = "from transformers.image_transforms import center_crop as crop\n"
+ROTARY = "from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding\n"
+REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|image_|masking|modeling)")
+"""What is in a file of remote code that calls what is not a script's to call."""
 
 
 @source_check(
     "script",
     Severity.ERROR,
     needles=[f"{verb} {library}".encode() for library in sorted(LIBRARIES) for verb in ("from", "import")],
-    confirm=lambda data: not signatures.changing().isdisjoint(re.findall(rb"\w{4,}", data)),
-    kinds=("script", "notebook"),
+    confirm=lambda data: REMOTE.search(data) or _names_something(data),
     passes=[
         _facts(ARGUMENTS + "TrainingArguments('out', eval_strategy='steps', warmup_steps=10)"),
         _facts("from mine import TrainingArguments\nTrainingArguments('out', evaluation_strategy='steps')"),
@@ -99,6 +108,10 @@ ARGUMENTS = "from transformers import TrainingArguments\n"
         _facts("from unsloth import FastLanguageModel\nFastLanguageModel.from_pretrained('m', load_in_4bit=True)"),
         _facts(ARGUMENTS + "a = {'no_cuda': True}\nprint(a)\nTrainingArguments('out')"),
         _facts("from trl import SFTConfig\nSFTConfig('out', packing=True)", "4.47.1", trl="0.12.2"),
+        remote_code(CROP + "image = crop(image, size, data_format=None)"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(config=config)"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(*sizes, **more)"),
+        remote_code("from mine.modeling import LlamaRotaryEmbedding\nrotary = LlamaRotaryEmbedding(64, base=1e4)"),
     ],
     fails=[
         _facts(ARGUMENTS + "TrainingArguments('out', evaluation_strategy='steps')"),
@@ -109,10 +122,16 @@ ARGUMENTS = "from transformers import TrainingArguments\n"
         _facts("from transformers import AutoModel as A\nA.from_pretrained('m', load_in_4bit=True)"),
         _facts("from trl import SFTTrainer as S\nS(model, max_seq_length=512)"),
         _facts("from huggingface_hub import hf_hub_download\nhf_hub_download('a', 'b', resume_download=True)"),
+        remote_code(CROP + "image = crop(image, size, return_numpy=True)"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(64, max_position_embeddings=2048, base=1e4)", "5.0.0"),
+        remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(64, max_position_embeddings=2048)", "4.47.1"),
     ],
 )
 def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find keywords, fields and attributes that the judged release, or a later one, does not take."""
+    if code.source.kind == "remote-code":
+        yield from refused(code, facts)
+        return
     script = script_of(code.tree)
     ways: list[tuple[Way, Iterator[Argument]]] = [
         ("gives", script.arguments()),
@@ -127,10 +146,16 @@ def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
             if place in seen or _excused(code, argument, way):
                 continue
             seen.add(place)
-            if (answer := _judge(argument, way, facts)) is not None:
+            if (answer := _judge(argument, way, facts) or _value(argument, facts)) is not None:
                 message, severity, construct = answer
                 remedy = Remedy("advice", _instead(argument))
                 yield Finding(message, remedy, code.location(argument.node), construct, severity=severity)
+
+
+def _names_something(data: bytes) -> bool:
+    """Whether a file names an argument, or a value, that some release does not take."""
+    words = re.findall(rb"\w{4,}", data)
+    return not signatures.changing().isdisjoint(words) or any(value.encode() in words for _, value in VALUES)
 
 
 def _excused(code: Code, argument: Argument, way: Way) -> bool:
@@ -153,6 +178,19 @@ def _chosen(code: Code, argument: Argument) -> bool:
             if f"'{argument.name}'" in text or "signature" in text or "fields" in text:
                 return True
     return False
+
+
+def _value(argument: Argument, facts: Facts) -> tuple[str, Severity, str] | None:
+    """The same of an argument whose value is gone."""
+    value = getattr(argument.value, "value", None)
+    known = VALUES.get((argument.name, value)) if isinstance(value, str) else None
+    release = signatures.judged("transformers", facts)
+    if known is None or (release.minor in known[0] and not known[0].lost(release.minor)):
+        return None
+    severity = Severity.WARNING if release.minor in known[0] else Severity.ERROR
+    last = known[0].ended(LAST)
+    said = f'{argument.name}="{value}" is the name of something that releases after {_text(last or LAST)} do not have'
+    return said, severity, f"value:{value}"
 
 
 def _judge(argument: Argument, way: Way, facts: Facts) -> tuple[str, Severity, str] | None:
@@ -179,7 +217,7 @@ def _judge(argument: Argument, way: Way, facts: Facts) -> tuple[str, Severity, s
     last, first = life.ended(release.minor), life.begins(release.minor)
     known_last = f": the last release that does is {_text(last)}" if last else ""
     since = known_last or (f": it came with {_text(first)}" if first else "")
-    assumed = "" if release.installed else " (the newest known)"
+    assumed = "" if release.installed or library == "transformers" else " (the newest known)"
     effects = {"gives": "does not take", "reads": "does not have", "declares": "does nothing with"}
     effect = effects.get(way, "does not hand over")
     severity = Severity.WARNING if way == "declares" and argument.name not in INSTEAD else Severity.ERROR
@@ -192,6 +230,8 @@ def _spelled(argument: Argument) -> str:
 
 def _instead(argument: Argument) -> str:
     owner = argument.callee.name.rpartition(".")[2]
+    if known := VALUES.get((argument.name, getattr(argument.value, "value", None))):  # type: ignore[arg-type]
+        return known[1]
     if owner in CONFIGURED and argument.name not in ("tokenizer", "processing_class"):
         name = "max_length" if argument.name == "max_seq_length" else argument.name
         return f"write it in the configuration: `args={CONFIGURED[owner]}(..., {name}=...)`"

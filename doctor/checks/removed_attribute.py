@@ -1,8 +1,9 @@
 """The file uses an attribute or method that the release no longer has.
 
-Why it matters: caches, models and tokenizers of transformers lost methods between 4.48 and 5.20; code that calls one
-stops with `AttributeError`, often only in `generate`, after the model was loaded.  `get_max_length` is worse: it came
-back in 5.13 and answers -1, not None, for "no limit".
+Why it matters: caches, models, configurations, tokenizers and processors of transformers lost hundreds of methods
+between 4.36 and 5.20; code that calls one stops with `AttributeError`, often only in `generate`, after the model was
+loaded.  What each class had is read from the releases' own files.  `get_max_length` is worse: it came back in 5.13 and
+answers -1, not None, for "no limit".
 
 What to do: `doctor fix` replaces what the catalogue knows by a form that every release takes.  For the rest the
 remedy names the replacement.
@@ -15,108 +16,113 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cache
 
+from doctor import members
 from doctor.code import Code
-from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, source_check
-from doctor.releases import Life, Minor
+from doctor.lineage import KINDS, kind, makes
+from doctor.model import Facts, Finding, Remedy, Severity, source_check
+from doctor.releases import Life, Minor, minor
+from doctor.spelling import remote_code
 
 CACHE = r"(?i)cache|past|kv|^key_values?$"
 OWN_CACHE = CACHE.replace("past", "(?<!curr_)past")
 """Not `curr_past_key_values`: the library's own cross-attention reads `key_cache` of it, where it never comes by."""
 TOKENIZER = r"(?i)tok(eni[sz]er)?$"
 OWN = r"^(self|model|self\.model|super\(\))$"
-
-
-class Gone(NamedTuple):
-    """A name: on what it is looked up, which releases have it, and what to use instead."""
-
-    receiver: str
-    releases: str
-    instead: str
-
-
-NAMES = {
-    "seen_tokens": Gone(CACHE, "-4.53", "`get_seq_length()`"),
-    "_seen_tokens": Gone(CACHE, "-4.53", "`get_seq_length()`"),
-    "get_usable_length": Gone(CACHE, "-4.53", "`get_seq_length(layer_idx)`"),
-    "get_max_length": Gone(CACHE, "-4.48", "None for a DynamicCache, which has no limit"),
-    "get_max_cache_shape": Gone(CACHE, "4.46-5.19", "None for a DynamicCache, which has no limit"),
-    "from_legacy_cache": Gone(CACHE, "-4.57", "`DynamicCache()` and `update(key, value, layer)` in a loop"),
-    "to_legacy_cache": Gone(CACHE, "-4.57", "the cache itself"),
-    "key_cache": Gone(OWN_CACHE, "-4.55", "`cache.layers[i].keys`"),
-    "value_cache": Gone(OWN_CACHE, "-4.55", "`cache.layers[i].values`"),
-    "get_head_mask": Gone(OWN, "-4.57", "`[None] * config.num_hidden_layers`"),
-    "_convert_head_mask_to_5d": Gone(OWN, "-4.57", "`[None] * config.num_hidden_layers`"),
-    "get_extended_attention_mask": Gone(OWN, "-5.16", "a copy of the method in the file"),
-    "invert_attention_mask": Gone(OWN, "-5.16", "a copy of the method in the file"),
-    "_extract_past_from_model_output": Gone(OWN, "-4.48", "`outputs.past_key_values`"),
-    "encode_plus": Gone(TOKENIZER, "-4.57", "`tokenizer(text)`"),
-    "batch_encode_plus": Gone(TOKENIZER, "-4.57", "`tokenizer(texts)`"),
-    "additional_special_tokens": Gone(TOKENIZER, "-4.57", "`extra_special_tokens`"),
-    "additional_special_tokens_ids": Gone(
-        TOKENIZER, "-4.57", "`convert_tokens_to_ids(tokenizer.extra_special_tokens)`"
-    ),
-    "as_target_tokenizer": Gone(TOKENIZER, "-4.57", "`tokenizer(text_target=...)`"),
-    "prepare_seq2seq_batch": Gone(TOKENIZER, "-4.57", "`tokenizer(texts, text_target=...)`"),
+INSTEAD = {
+    "seen_tokens": "`get_seq_length()`",
+    "_seen_tokens": "`get_seq_length()`",
+    "get_usable_length": "`get_seq_length(layer_idx)`",
+    "get_max_length": "None for a DynamicCache, which has no limit",
+    "get_max_cache_shape": "None for a DynamicCache, which has no limit",
+    "from_legacy_cache": "`DynamicCache()` and `update(key, value, layer)` in a loop",
+    "to_legacy_cache": "the cache itself",
+    "key_cache": "`cache.layers[i].keys`",
+    "value_cache": "`cache.layers[i].values`",
+    "get_head_mask": "`[None] * config.num_hidden_layers`",
+    "_convert_head_mask_to_5d": "`[None] * config.num_hidden_layers`",
+    "get_extended_attention_mask": "a copy of the method in the file",
+    "invert_attention_mask": "a copy of the method in the file",
+    "_extract_past_from_model_output": "`outputs.past_key_values`",
+    "encode_plus": "`tokenizer(text)`",
+    "batch_encode_plus": "`tokenizer(texts)`",
+    "additional_special_tokens": "`extra_special_tokens`",
+    "additional_special_tokens_ids": "`convert_tokens_to_ids(tokenizer.extra_special_tokens)`",
+    "as_target_tokenizer": "`tokenizer(text_target=...)`",
+    "prepare_seq2seq_batch": "`tokenizer(texts, text_target=...)`",
 }
-"""Ranges are to the minor release, read in the published wheels."""
+"""What to use for the names that are met most; for others the last release that had it says how it was made."""
+MASKS = ("get_head_mask", "_convert_head_mask_to_5d", "get_extended_attention_mask", "invert_attention_mask")
+"""Methods of a model that are looked for on anything called so."""
 STEMS = (
     b"seen_tokens", b"_usable_length", b"get_max_", b"_legacy_cache", b"key_cache", b"value_cache", b"head_mask",
     b"attention_mask(", b"_extract_past_from", b"encode_plus", b"additional_special_tokens", b"as_target_tokenizer",
-    b"prepare_seq2seq_batch",
+    b"prepare_seq2seq_batch", b"past_key_value", b"PreTrained", b"PretrainedConfig", b"ProcessorMixin",
+    b"BaseImageProcessor", b"FeatureExtract",
 )  # fmt: skip
-USED = rb"\.(?:" + "|".join(NAMES).encode() + rb")\b"
 BACK = (5, 13)
 """The release in which `get_max_length` came back."""
-
-
-def _facts(text: str, version: str = "5.0.0") -> Facts:
-    packages = {"transformers": Package("transformers", version)}
-    return Facts(sources=(Source("modeling_phi3.py", "remote-code", text),), packages=packages)
+MODEL = "class M(PreTrainedModel):\n    def f(self):\n        return self.{}\n"
 
 
 @source_check(
     "remote-code",
     Severity.ERROR,
     needles=STEMS,
-    confirm=lambda data: re.search(USED, data),
     passes=[
-        _facts("n = past_key_values.get_seq_length()"),
-        _facts("if hasattr(cache, 'seen_tokens'):\n    n = cache.seen_tokens"),
-        _facts("def _doctor_seen_tokens(cache):\n    return cache.seen_tokens"),
-        _facts("n = statistics.seen_tokens"),
-        _facts("size = cache.get_max_length()\nroom = size - n", "5.23.0"),
+        remote_code("n = past_key_values.get_seq_length()"),
+        remote_code("if hasattr(cache, 'seen_tokens'):\n    n = cache.seen_tokens"),
+        remote_code("def _doctor_seen_tokens(cache):\n    return cache.seen_tokens"),
+        remote_code("n = statistics.seen_tokens"),
+        remote_code("size = cache.get_max_length()\nroom = size - n"),
+        remote_code(MODEL.format("_reorder_stem_cache(1)")),
+        remote_code(MODEL.format("is_parallelizable") + "    is_parallelizable = False\n"),
     ],
     fails=[
-        _facts("n = past_key_values.seen_tokens"),
-        _facts("kv += past_key_value.get_usable_length(n, 0)", "4.47.1"),
-        _facts("from transformers import DynamicCache as D\npast = D.from_legacy_cache(past)"),
-        _facts("limit = past_key_values.get_max_length()\nif limit is not None: pass", "5.23.0"),
+        remote_code("n = past_key_values.seen_tokens", "5.0.0"),
+        remote_code("kv += past_key_value.get_usable_length(n, 0)", "4.47.1"),
+        remote_code("from transformers import DynamicCache as D\npast = D.from_legacy_cache(past)", "5.0.0"),
+        remote_code("limit = past_key_values.get_max_length()\nif limit is not None: pass"),
+        remote_code(MODEL.format("_get_logits_warper(config)")),
+        remote_code(MODEL.format("warnings_issued")),
     ],
 )
 def removed_attribute(code: Code, facts: Facts) -> Iterator[Finding]:
-    """Find uses of the names above on what is called, or imported as, such an object."""
+    """Find uses of names that their class has lost, on what is called, imported as, or is, such an object."""
     release = facts.transformers
-    judged = release.major, release.minor
-    defined = {function.name for function in code.nodes(ast.FunctionDef)}
     for node in code.nodes(ast.Attribute):
-        gone = NAMES.get(node.attr)
-        if gone is None or not _is_use(code, node, gone, defined):
+        of = _kind(code, facts, node)
+        life = members.member(of, node.attr) if of else None
+        if life is None or code.ours(node) or code.guarded(node, "AttributeError") or code.tested(node, node.attr):
             continue
-        if (answer := _judge(code, node, Life(gone.releases), judged, str(release))) is not None:
+        if (answer := _judge(code, node, life, minor(release), str(release))) is not None:
             message, severity = answer
-            remedy = Remedy("advice", f"use {gone.instead}")
+            remedy = Remedy("advice", f"use {INSTEAD.get(node.attr, 'a copy of it in the file')}")
             yield Finding(message, remedy, code.location(node), f"attribute:{node.attr}", severity=severity)
 
 
-def _is_use(code: Code, node: ast.Attribute, gone: Gone, defined: set[str]) -> bool:
-    if gone.receiver is OWN:
-        if node.attr in defined or not re.search(OWN, ast.unparse(node.value)):
-            return False
-    elif not _is_receiver(code, node.value, gone.receiver):
-        return False
-    return not (code.ours(node) or code.guarded(node, "AttributeError") or code.tested(node, node.attr))
+def _kind(code: Code, facts: Facts, node: ast.Attribute) -> str | None:
+    """The class on which a name is looked up, where that can be told; None also where the file makes the name."""
+    if isinstance(node.ctx, ast.Store) or node.attr not in _lost():
+        return None
+    owner, text = node.value, ast.unparse(node.value)
+    if node.attr in MASKS:
+        return "PreTrainedModel" if re.search(OWN, text) and not makes(code, facts, node.attr) else None
+    if text in ("self", "super()"):
+        around = code.class_of(node)
+        of = kind(code, around.name) if around is not None else None
+        return of if of and not makes(code, facts, node.attr) else None
+    if node.attr in members.lost("DynamicCache"):
+        return "DynamicCache" if _is_receiver(code, owner, OWN_CACHE) else None
+    if node.attr in members.lost("PreTrainedTokenizerBase"):
+        return "PreTrainedTokenizerBase" if _is_receiver(code, owner, TOKENIZER) else None
+    return None
+
+
+@cache
+def _lost() -> frozenset[str]:
+    return frozenset().union(*map(members.lost, ("GenerationMixin", *KINDS.values())))
 
 
 def _is_receiver(code: Code, node: ast.expr, receiver: str) -> bool:

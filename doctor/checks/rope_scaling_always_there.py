@@ -57,7 +57,7 @@ def rope_scaling_always_there(code: Code, facts: Facts) -> Iterator[Finding]:
     if _scales(written(config)) and not moved:
         return  # config.json says what is scaled, and every release hands that on
     told = {_top(code, node) for node in _told(code)}
-    for name, unit in facts_of(code.tree).units.items():
+    for name, unit in facts_of(code.tree, code.text).units.items():
         if unit.first is not None and not unit.copes and not unit.config and name not in told:
             yield _finding(code, facts, unit, unit.first, moved)
 

@@ -66,5 +66,18 @@ def _lists(code: Code) -> Iterator[tuple[ast.stmt, ast.List | ast.Tuple]]:
     annotated = [(assign, assign.target, assign.value) for assign in code.nodes(ast.AnnAssign)]
     for assign, target, value in (*plain, *annotated):
         named = isinstance(target, ast.Name) and target.id == NAME
-        if named and isinstance(value, ast.List | ast.Tuple) and value.elts and code.class_of(assign):
+        if (
+            named
+            and not _looked_up(code, assign)
+            and isinstance(value, ast.List | ast.Tuple)
+            and value.elts
+            and code.class_of(assign)
+        ):
             yield assign, value
+
+
+def _looked_up(code: Code, assign: ast.stmt) -> bool:
+    """Whether the class's `__init__` looks up what the names are tied to, as `doctor fix` writes it."""
+    around = code.class_of(assign)
+    init = code.classes.method(around.name, "__init__") if around else None
+    return init is not None and "_doctor_tied_weights(" in ast.unparse(init)

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import ast
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from doctor.code import Code
-from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, check, within
+from doctor.model import Export, Facts, Finding, Location, Package, Remedy, Severity, Source, check, within
 
 
 class Ignored(NamedTuple):
@@ -69,23 +69,33 @@ def _script(text: str) -> Facts:
         Facts(packages=FOUR, variables={"TRANSFORMERS_CACHE": "/data/hf", "HF_HUB_ENABLE_HF_TRANSFER": "1"}),
         Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": "/data/hf", "HF_HUB_CACHE": "/data/hf"}),
         Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": ""}),
+        Facts(packages=FOUR, exports=(Export("/work/run.sh", 3, "TRANSFORMERS_CACHE", "/data/hf"),)),
     ],
     fails=[
         Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": "/data/hf"}),
         Facts(packages=FIVE, variables={"HF_HUB_ENABLE_HF_TRANSFER": "1"}),
         Facts(packages=FIVE, variables={"WANDB_DISABLED": "true"}),
+        Facts(packages=FIVE, exports=(Export("/work/run.sh", 3, "TRANSFORMERS_CACHE", "/data/hf"),)),
     ],
 )
 def variable_ignored(facts: Facts) -> Iterator[Finding]:
-    """Compare the variables that are set with those the installed releases read."""
+    """Compare the variables that are set, here or by a script, with those the installed releases read."""
+    yield from _ignored(facts, facts.variables, {})
+    for path in dict.fromkeys(export.path for export in facts.exports):
+        own = [export for export in facts.exports if export.path == path]
+        places = {export.name: Location(path, export.line) for export in own}
+        yield from _ignored(facts, {export.name: export.value for export in own}, places)
+
+
+def _ignored(facts: Facts, variables: Mapping[str, str], places: Mapping[str, Location]) -> Iterator[Finding]:
     for name, ignored in VARIABLES.items():
-        value = facts.variables.get(name)
+        value = variables.get(name)
         distribution = ignored.by.partition(">")[0]
         version = facts.version(distribution)
         if not value or version is None or not within(ignored.by, version):
             continue
-        if not (ignored.same and ignored.instead in facts.variables):
-            yield _finding(name, value, ignored, f"{distribution} {version}")
+        if not (ignored.same and ignored.instead in variables):
+            yield replace(_finding(name, value, ignored, f"{distribution} {version}"), where=places.get(name))
 
 
 def _stores(code: Code) -> Iterator[tuple[ast.AST, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from doctor.diagnose import Diagnosis
 from doctor.fix import Left
@@ -28,6 +28,12 @@ class Plan:
 
     def __bool__(self) -> bool:
         return bool(self.edits or self.commands or self.variables or self.config)
+
+    def without(self, paths: Collection[str], reason: str, remedy: str) -> Plan:
+        """The plan less the edits of some files, which are left as they are."""
+        left = [Left(path, reason, remedy) for path in sorted(paths)]
+        edits = tuple(edit for edit in self.edits if edit.path not in paths)
+        return replace(self, edits=edits, left=(*self.left, *left))
 
     def diff(self) -> str:
         """Every edit as one unified diff; a created file is compared with the one it is made from."""

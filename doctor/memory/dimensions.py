@@ -28,6 +28,11 @@ FUSED_QKV = frozenset({"phi3", "phi4_multimodal", "gpt_neox", "falcon", "bloom",
 """Model types whose query, key and value projections are one linear layer."""
 
 
+FOUR_NORMS = ("gemma2", "gemma3")
+HEAD_NORMS = ("qwen3", "gemma3")
+"""How the names of model types with norms around both halves of a layer, or on the heads, begin."""
+
+
 @dataclass(frozen=True)
 class Dimensions:
     """Elements a token, unless said."""
@@ -56,6 +61,13 @@ class Dimensions:
     fused: bool
     """Whether gate and up come out of one linear layer."""
     fused_qkv: bool
+    norms: int
+    """Norms of a layer."""
+    head_norms: bool
+    """Whether queries and keys are normed as well."""
+    eager: bool
+    """Whether the attention matrix is there in any case, because its values are capped."""
+    gelu_in_steps: bool
     window: int | None
     """Tokens that a sliding layer looks back on."""
     sliding: int
@@ -92,6 +104,11 @@ class Dimensions:
             gated=family not in UNGATED,
             fused=family in FUSED,
             fused_qkv=family in FUSED_QKV,
+            norms=4 if family.startswith(FOUR_NORMS) else 2,
+            head_norms=family.startswith(HEAD_NORMS),
+            eager=bool(config.get("attn_logit_softcapping", family == "gemma2")),
+            gelu_in_steps=config.get("hidden_act", config.get("activation_function", "")) in ("gelu_new", "gelu_fast")
+            or (family == "phi" and "hidden_act" not in config),
             window=window,
             sliding=sliding,
         )

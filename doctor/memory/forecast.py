@@ -105,6 +105,8 @@ def _notes(shape: Shape, run: Run, release: Version, model: ModelFacts) -> tuple
         notes.append(
             f"transformers {release} keeps experts in one tensor a layer, which bitsandbytes leaves in 16 bits"
         )
-    if "attn_logit_softcapping" in model.config and model.config["attn_logit_softcapping"] and run.attention != "eager":
-        notes.append("attention is taken for sdpa; the eager attention that this model is trained with needs more")
+    if shape.dimensions.eager:
+        notes.append(
+            "its attention is capped, so the whole attention matrix is there, which grows with the square of the length"
+        )
     return tuple(notes)

@@ -61,4 +61,4 @@ def retained(of: Dimensions, release: Version) -> int:
 
 
 def _scores(of: Dimensions, run: Run) -> int:
-    return activations.scores(of, run.prompt) if run.attention == "eager" else 0
+    return activations.scores(of, run.prompt) if of.eager or run.attention == "eager" else 0

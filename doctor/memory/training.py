@@ -140,7 +140,7 @@ def working(shape: Shape, run: Run, stream: int) -> int:
     most = max(activations.forward(of, stream, run.method != "full"), activations.backward(of, stream))
     if not run.checkpointing:
         most -= activations.saved(of, stream)
-    return most + (activations.scores(of, run.max_length) if run.attention == "eager" else 0)
+    return most + (activations.scores(of, run.max_length) if of.eager or run.attention == "eager" else 0)
 
 
 def dequantised(shape: Shape, run: Run, release: Version) -> int:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from doctor import index
 from doctor.diagnose import Diagnosis
 from doctor.model import Facts, Finding, Remedy, Severity
+
+if TYPE_CHECKING:
+    from doctor.verify.verdict import Verdict
 
 FORMATS = ("text", "plain", "json", "markdown", "html")
 
@@ -26,6 +30,8 @@ class Report:
     home: str = ""
     """The user's home folder, printed as `~`."""
     verbose: bool = False
+    verified: tuple[Verdict, ...] | None = None
+    """What `fix --verify` found; None: not asked for."""
 
     @property
     def summary(self) -> dict[str, int]:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from os.path import basename, dirname, isdir, realpath
 
-from doctor.model import ModelFacts, Skip, Source
+from doctor.model import Export, Launch, ModelFacts, Skip, Source
 from doctor.scan.caches import Origin, origin
 from doctor.scan.files import Unreadable, decode, read_bytes, why
+from doctor.scan.launch import CONFIGURATIONS, SHELLS, read_exports, read_launch
 from doctor.scan.model_folder import read_model, remote_code
 from doctor.scan.needles import sieve
 from doctor.scan.rows import is_data, might_be_data
@@ -27,6 +28,8 @@ class Reader:
         self.sources: dict[str, Source] = {}
         self.models: dict[str, ModelFacts] = {}
         self.data: list[str] = []
+        self.launches: dict[str, Launch] = {}
+        self.exports: dict[str, tuple[Export, ...]] = {}
         self.skipped = skipped
         self._wanted = {kind: sieve(needles(kind)) for kind in ("remote-code", "script")}
 
@@ -41,9 +44,25 @@ class Reader:
             self._source(path, place, self.model(place.root if place else dirname(path), place))
         elif is_data(path):
             self.data.append(path)
-        else:
+        elif not self.launch(path):
             what = "a notebook" if path.endswith(".ipynb") else "no Python file"
             self.skipped.append(Skip(path, f"is {what}, which is not examined: give a .py file or a folder"))
+
+    def launch(self, path: str) -> bool:
+        """Read a file that says how runs are launched; whether it is one."""
+        try:
+            if path.endswith(CONFIGURATIONS):
+                found = read_launch(path)
+                if found:
+                    self.launches[path] = found
+                return found is not None
+            if path.endswith(SHELLS):
+                self.exports[path] = read_exports(path)
+                return True
+        except Unreadable as error:
+            self.skipped.append(Skip(path, str(error)))
+            return True
+        return False
 
     def model(self, folder: str, place: Origin | None = None, headers: bool = False) -> ModelFacts | None:
         """The model in a folder, read once."""
@@ -102,6 +121,8 @@ class Reader:
                     self._source(entry.path, place, around, entry.is_symlink())
             elif entry.name.endswith(".ipynb"):
                 self.target(entry.path)
+            elif headers and place is None and entry.name.endswith((*CONFIGURATIONS, *SHELLS)):
+                self.launch(entry.path)
             elif headers and place is None and might_be_data(entry.name):
                 self._data(entry.path)
         return below[::-1]

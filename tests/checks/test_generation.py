@@ -57,9 +57,9 @@ def test_a_mask_that_may_be_none_is_left_alone(use: str) -> None:
         ("cache-of-tuples", ROOT + "    def f(self, layer_past): return layer_past[0]\n", "4.53.3", "4.54.0"),
         (
             "generation-mixin-missing",
-            ROOT + "    def prepare_inputs_for_generation(self): return {}\n",
-            "4.49.0",
-            "4.50.0",
+            ROOT + "    def prepare_inputs_for_generation(self): return {}\nlanguage_model = M(config)\n",
+            "4.51.3",
+            "4.52.0",
         ),
         (
             "initial-cache-position-override",

@@ -175,3 +175,106 @@ def test_the_table_of_releases() -> None:
     assert floors((5, 18))["peft"] == "0.20.0"
     assert native("Phi3ForCausalLM") == ((4, 41), ("phi3",))
     assert native("NoSuchModel") is None
+
+
+GENERATES = "class M(PreTrainedModel, GenerationMixin):\n    def f(self):\n        return self.{}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "last", "first"),
+    [
+        ("_get_logits_warper(c)", "4.44.2", "4.45.0"),
+        ("_extract_past_from_model_output(o)", "4.48.3", "4.49.0"),
+        ("_supports_cache_class", "4.53.3", "4.54.0"),
+        ("is_parallelizable", "4.57.6", "5.0.0"),
+    ],
+)
+def test_what_a_model_inherited_is_found_from_the_release_that_lost_it(name: str, last: str, first: str) -> None:
+    for version, severity in ((last, Severity.WARNING), (first, Severity.ERROR)):
+        (finding,) = find(GENERATES.format(name), version)
+        assert (finding.id, finding.severity) == (ATTRIBUTE, severity)
+        assert finding.construct == f"attribute:{name.partition('(')[0]}"
+
+
+def test_what_the_mixin_brings_is_lost_to_a_model_without_it() -> None:
+    text = GENERATES.format("_get_logits_processor(c)")
+    assert find(text) == ()
+    (finding,) = find(text.replace(", GenerationMixin", ""))
+    assert "the last release with it is 4.51" in finding.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GENERATES.format("_reorder_stem(c)"),
+        GENERATES.format("half()"),
+        GENERATES.format("is_parallelizable") + "    is_parallelizable = True\n",
+        GENERATES.format("is_parallelizable").replace("PreTrainedModel, GenerationMixin", "nn.Module"),
+        "class T(PreTrainedTokenizer):\n    def f(self):\n        return self.bos_token_id, self.pad_token\n",
+        "class T(PreTrainedTokenizer):\n    def f(self):\n        return self.extra_special_tokens\n",
+    ],
+)
+def test_members_that_are_there_or_the_file_s_own(text: str) -> None:
+    assert find(text) == ()
+
+
+def test_a_member_that_a_file_beside_defines_is_there() -> None:
+    packages = {"transformers": Package("transformers", "5.23.0")}
+    uses = Source("m/a.py", "remote-code", GENERATES.format("is_parallelizable"))
+    defines = Source("m/b.py", "remote-code", "class Base(PreTrainedModel):\n    is_parallelizable = True\n")
+    assert diagnose(Facts(sources=(uses, defines), packages=packages), select=[ATTRIBUTE]).findings == ()
+
+
+ARGUMENT, OVERRIDE = "removed-argument", "override-lacks-argument"
+
+
+def answer(text: str, version: str, name: str) -> tuple[Finding, ...]:
+    """What one check says of remote code on a release."""
+    source = Source("modeling.py", "remote-code", text)
+    packages = {"transformers": Package("transformers", version)}
+    return diagnose(Facts(sources=(source,), packages=packages), select=[name]).findings
+
+
+ROTARY = "from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding as R\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "version", "says"),
+    [
+        (
+            "R(64, base=1e4)",
+            "5.0.0",
+            "got an unexpected keyword argument 'base': the last release that takes it is 4.47",
+        ),
+        ("R(64, 2048, 1e4)", "5.0.0", "takes 2 positional arguments but 3 were given"),
+        ("R(64, base=1e4)", "4.47.1", "transformers 4.57 got an unexpected keyword argument 'base'"),
+    ],
+)
+def test_a_call_that_an_older_release_took(call: str, version: str, says: str) -> None:
+    (finding,) = answer(ROTARY + f"rotary = {call}\n", version, ARGUMENT)
+    assert says in finding.message
+    assert finding.severity is (Severity.WARNING if version == "4.47.1" else Severity.ERROR)
+
+
+@pytest.mark.parametrize("call", ["R(config)", "R(config=c)", "R(*sizes)", "R(**more)", "R()"])
+def test_calls_that_are_taken_or_not_known(call: str) -> None:
+    assert answer(ROTARY + f"rotary = {call}\n", "5.0.0", ARGUMENT) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "says"),
+    [
+        ("class M(PreTrainedModel):\n    def tie_weights(self): pass\n", "5.0.0", "argument 'missing_keys' on"),
+        ("class M(PreTrainedModel):\n    def tie_weights(self): pass\n", "4.57.6", "from transformers 5.0 on"),
+        (
+            "class T(PreTrainedTokenizer):\n    def _pad(self, e, max_length=None, padding_strategy=None, "
+            "pad_to_multiple_of=None, return_attention_mask=None): pass\n",
+            "4.47.1",
+            "argument 'padding_side' on transformers 4.47.1",
+        ),
+    ],
+)
+def test_an_override_is_handed_what_it_does_not_take(text: str, version: str, says: str) -> None:
+    (finding,) = answer(text, version, OVERRIDE)
+    assert says in finding.message
+    assert answer(text.replace("): pass", ", **kwargs): pass"), version, OVERRIDE) == ()

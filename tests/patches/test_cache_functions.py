@@ -60,6 +60,9 @@ class Layer:
     def __init__(self, keys: str, values: str) -> None:
         self.keys, self.values = keys, values
 
+    def get_max_length(self) -> int:
+        return -1
+
 
 class Cache523:
     """A DynamicCache of transformers 5.23: layers, no counter, -1 for no limit, no answer without layers."""

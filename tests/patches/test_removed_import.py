@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -9,6 +11,15 @@ import pytest
 from doctor.index import mender
 from doctor.patch import rewrite
 from doctor.patches.removed_import import GONE, RemovedImport
+
+
+@pytest.fixture(autouse=True)
+def library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transformers that has a DynamicCache, on which a stand-in is built, and nothing else."""
+    caches = ModuleType("transformers.cache_utils")
+    caches.DynamicCache = type("DynamicCache", (), {})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "transformers", ModuleType("transformers"))
+    monkeypatch.setitem(sys.modules, "transformers.cache_utils", caches)
 
 
 @pytest.mark.parametrize("name", GONE)

@@ -1,0 +1,61 @@
+"""Which class of transformers a class of the file is, as far as the file and those beside it tell."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import lru_cache
+
+from doctor.code import Code
+from doctor.model import Facts
+
+KINDS = {
+    "PreTrainedModel": "PreTrainedModel",
+    "PretrainedConfig": "PretrainedConfig",
+    "PreTrainedConfig": "PretrainedConfig",
+    "Cache": "Cache",
+    "DynamicCache": "DynamicCache",
+    "StaticCache": "StaticCache",
+    "PreTrainedTokenizerBase": "PreTrainedTokenizerBase",
+    "PreTrainedTokenizer": "PreTrainedTokenizer",
+    "PreTrainedTokenizerFast": "PreTrainedTokenizerFast",
+    "ProcessorMixin": "ProcessorMixin",
+    "BaseImageProcessor": "BaseImageProcessor",
+    "SequenceFeatureExtractor": "SequenceFeatureExtractor",
+    "FeatureExtractionMixin": "FeatureExtractionMixin",
+}
+"""A base class, and the row of members.json that holds what it lost."""
+FAMILY = {
+    "GenerationMixin": "PreTrainedModel",
+    "PreTrainedTokenizer": "PreTrainedTokenizerBase",
+    "PreTrainedTokenizerFast": "PreTrainedTokenizerBase",
+}
+"""The row whose callers hand arguments to overrides of a class."""
+
+
+def kind(code: Code, name: str) -> str | None:
+    """The row of members.json for a class of the file, None where it is no subclass of a known class."""
+    bases = [base for base in code.classes.lineage(name) if base != name]
+    found = next((KINDS[base] for base in bases if base in KINDS), None)
+    if found is None and any(re.search(r"(?<!TF)(?<!Flax)PreTrainedModel$", base) for base in bases):
+        found = "PreTrainedModel"  # the library's own LlamaPreTrainedModel and the like
+    if found == "PreTrainedModel" and any(base.endswith("GenerationMixin") for base in bases):
+        return "GenerationMixin"
+    return found
+
+
+def makes(code: Code, facts: Facts, name: str) -> bool:
+    """Whether the file, or one beside it, defines or assigns a member of this name anywhere."""
+    if name in _made(code):
+        return True
+    written = rf"def {name}\b|\b(?:self|cls)\.{name}\s*(?::[^=\n]+)?=(?!=)|(?m:^[ \t]+{name}\s*(?::[^=\n]+)?=(?!=))"
+    beside = (source for source in facts.beside(code.source) if source.path != code.source.path)
+    return any(re.search(written, source.text or "") for source in beside)
+
+
+@lru_cache(maxsize=1)
+def _made(code: Code) -> frozenset[str]:
+    methods = {function.name for function in code.nodes(ast.FunctionDef)}
+    stored = {node.attr for node in code.nodes(ast.Attribute) if isinstance(node.ctx, ast.Store)}
+    named = {node.id for node in code.nodes(ast.Name) if isinstance(node.ctx, ast.Store)}
+    return frozenset(methods | stored | named)
