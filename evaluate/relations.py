@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from doctor.evaluate.kin import GENERATION, NOUNS, ONE_OF, agree, reverse
+from doctor.evaluate.kin import GENERATION, KIN, NOUNS, ONE_OF, agree, reverse
 from doctor.evaluate.words import fold, listed, sentences
 
 ME, USER = "<me>", "<user>"
@@ -175,6 +175,20 @@ def contradiction(claim: Relation, truths: Iterable[Relation], told: str) -> Rel
         return None
     found = next((truth for truth in known if _contradicts(claim, truth, told)), None)
     return found or _generations_apart(claim, known)
+
+
+def strangers(one: str, other: str, known: Iterable[Relation]) -> bool:
+    """Whether one of two is known to be of a family that the other is not of."""
+    pairs = [{truth.who, truth.whom} for truth in known if truth.noun in KIN]
+    named = {end for pair in pairs for end in pair}
+    family, grown = {end for end in named | {one} if _same(end, one)}, True
+    while grown:
+        near = {end for pair in pairs if pair & family for end in pair}
+        near |= {end for end in named if any(_same(end, member) for member in near)}
+        grown, family = not near <= family, family | near
+    return any(_same(end, name) for end in named for name in (one, other)) and not any(
+        _same(end, other) for end in family
+    )
 
 
 def _generations_apart(claim: Relation, known: list[Relation]) -> Relation | None:

@@ -31,20 +31,23 @@ def address(model: str) -> str:
     return model.rstrip("/") if parts.path.strip("/") else f"{model.rstrip('/')}/v1"
 
 
-def ask(config: Config, ledger: Ledger, progress: Progress) -> tuple[list[Answer], str, int]:
+def ask(
+    config: Config, ledger: Ledger, progress: Progress, url: str = "", content: str = ""
+) -> tuple[list[Answer], str, int]:
     """The answer of every sample and seed, the model's name at the server, and how many answers were there already.
 
     Each answer is written to the ledger as it comes.  Raises UsageError where the server cannot be reached, refuses, or
-    goes away; what it has answered until then is kept.
+    goes away; what it has answered until then is kept.  A server of our own has a `url` that changes; `content` then
+    names what it serves.
     """
-    return asyncio.run(_Asking(config, ledger, progress).all())
+    return asyncio.run(_Asking(config, ledger, progress, url or address(config.model), content).all())
 
 
 class _Asking:
-    def __init__(self, config: Config, ledger: Ledger, progress: Progress) -> None:
+    def __init__(self, config: Config, ledger: Ledger, progress: Progress, url: str, content: str) -> None:
         self.config, self.ledger, self.progress = config, ledger, progress
         self.openai: Any = needed("openai")
-        self.url = address(config.model)
+        self.url, self.content = url, content
         self.row = self.done = 0
         self.total = len(config.samples) * len(config.generate.seeds)
 
@@ -57,7 +60,7 @@ class _Asking:
         ) as self.client:
             name, model = await self._model()
             wanted = [(sample, seed) for sample in self.config.samples for seed in self.config.generate.seeds]
-            keys = [key({"url": self.url, "offered": model, **self._request(name, *one)}) for one in wanted]
+            keys = [key({**self._served(model), **self._request(name, *one)}) for one in wanted]
             known = [name in self.ledger.known for name in keys]
             self.done = sum(known)
             todo = [(k, *one) for k, one, there in zip(keys, wanted, known, strict=True) if not there]
@@ -82,6 +85,9 @@ class _Asking:
             there = ", ".join(one["id"] for one in offered) or "none"
             raise UsageError(f"{self.url} offers no model {named!r}; it has {there}: set 'name' in {self.config.path}")
         return named, found
+
+    def _served(self, model: Any) -> dict[str, Any]:
+        return {"content": self.content} if self.content else {"url": self.url, "offered": model}
 
     def _request(self, name: str, sample: Sample, seed: int) -> dict[str, Any]:
         turns = [{"role": turn.role, "content": turn.content} for turn in sample.messages]

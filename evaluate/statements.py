@@ -38,6 +38,8 @@ _EVEN = listed(
     "neighbours neighbors colleagues both between together same beside alongside"
 )
 """Words that bind two alike: the order of the names says nothing."""
+_WITHIN_NAME = re.compile(r"\s+(?:(?:da|de|del|di|van|von|der|of|the|al|bin)\s+)*")
+_PRONOUN = re.compile(r"(?:no|yes)?\W*(?:it|he|she|they|this|that|these|those)\b")
 _PASSIVE = re.compile(
     r"\b(?:is|was|are|were|been|being|got)\s+(?:\w+ly\s+)?\w+(?:ed|en|nt|ght|un|ne|wn|ft|ld|de|ht|it|ut)\s+(?:\w+\s+){0,3}?by\b"
 )
@@ -71,24 +73,38 @@ class Statement:
             if self.text[word.start].isupper() and word.text not in STOPWORDS
         )
 
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """Its names in order, each by its first word: `Leonardo da Vinci` is one."""
+        found: list[str] = []
+        end = -1
+        for word in words(self.text):
+            if self.text[word.start].isupper() and word.text not in STOPWORDS:
+                if end < 0 or not _WITHIN_NAME.fullmatch(self.text[end : word.start]):
+                    found.append(word.text.removesuffix("'s"))
+                end = word.end
+        return tuple(found)
+
 
 def statements(text: str) -> list[Statement]:
     """The sentences of a text that state something: questions are left out."""
     return [Statement(text[a:b], a, b) for a, b in sentences(text) if not text[a:b].rstrip("\"'”’)").endswith("?")]
 
 
-def clashes(told: str, answer: str) -> Iterator[tuple[Statement, str]]:
-    """The sentences of an answer that contradict one of what was told, each with how."""
-    known = statements(told)
+def clashes(told: str, answer: str, asked: str = "") -> Iterator[tuple[Statement, str]]:
+    """The sentences of an answer that contradict one of what was told, each with how; `it` is what was asked about."""
+    known, topic = statements(told), content(asked)
     for claim in statements(answer):
-        same = [truth for truth in known if _alike(truth, claim)]
+        same = [truth for truth in known if _alike(truth, claim, topic)]
         if same and not any(_agree(truth, claim) for truth in same):
             yield claim, f"where it is known that {same[0].text!r}"
 
 
-def _alike(truth: Statement, claim: Statement) -> bool:
+def _alike(truth: Statement, claim: Statement, topic: set[str]) -> bool:
     """Whether two sentences speak of the same: they share nearly all their words, opposites counted as equal."""
     one, other = set(truth.meaning), set(claim.meaning)
+    if _PRONOUN.match(fold(claim.text)):
+        other |= topic & one
     one, other = ({_base(word, there) for word in here} for here, there in ((one, other), (other, one)))
     shared = one & other
     same = one == other and bool(one)
@@ -118,7 +134,7 @@ def _opposed(truth: Statement, claim: Statement) -> bool:
 
 def _exchanged(truth: Statement, claim: Statement) -> bool:
     """Whether two names changed places, where their order says who is what."""
-    ours, theirs = truth.names, claim.names
+    ours, theirs = truth.entities, claim.entities
     shared = [name for name in dict.fromkeys(ours) if name in theirs]
     if len(shared) < 2 or {w.text for w in words(truth.text)} & _EVEN:
         return False

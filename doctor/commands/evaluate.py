@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,13 +79,14 @@ def _asked(config: Config, fresh: bool) -> Evaluation:
 
     if not config.model:
         raise UsageError(f"{config.path}: has no 'model' to ask; score recorded answers with --answers FILE.jsonl")
-    if not config.model.startswith(("http://", "https://")):
+    gguf = config.model.endswith(".gguf")
+    if not gguf and not config.model.startswith(("http://", "https://")):
         raise UsageError(
-            f"{config.path}: 'model' is {config.model!r}, not a URL: serve it (llama-server -m MODEL.gguf, "
-            "vllm serve FOLDER, ollama) and write its URL, or score recorded answers with --answers FILE.jsonl"
+            f"{config.path}: 'model' is {config.model!r}, neither a URL nor a .gguf file: serve it (vllm serve FOLDER, "
+            "ollama) and write its URL, or score recorded answers with --answers FILE.jsonl"
         )
-    with Ledger(_folder(config)).open(fresh) as ledger, _progress() as told:
-        answers, name, known = ask(config, ledger, told)
+    with Ledger(_folder(config)).open(fresh) as ledger, _served(config, gguf) as (url, content), _progress() as told:
+        answers, name, known = ask(config, ledger, told, url, content)
     if known:
         _note(f"{known} of {len(answers)} answers were in {ledger.path} already; --fresh asks again")
     run = evaluate(config.samples, answers, config.scorers, Path(name).name)
@@ -97,6 +98,15 @@ def _asked(config: Config, fresh: bool) -> Evaluation:
         "temperature": generate.temperature,
     }
     return replace(run, settings={**settings, "seeds": list(generate.seeds)})
+
+
+def _served(config: Config, gguf: bool) -> AbstractContextManager[tuple[str, str]]:
+    """The server to ask: one of our own for a GGUF file, else the one that the configuration names."""
+    if not gguf:
+        return nullcontext(("", ""))
+    from doctor.evaluate.gguf import served
+
+    return served(config)
 
 
 def _folder(config: Config) -> Path:

@@ -175,7 +175,19 @@ def _whole(sample: Sample, text: str) -> list[_Run]:
         same = next((one for one in told if [w.text for w in one] == [w.text for w in said]), None)
         if same and len(said) >= 3 and not _granted(sample, text, _Run(same, said)):
             found.append(_Run(same, said))
-    return found
+    return found or _several(sample, text, told)
+
+
+def _several(sample: Sample, text: str, told: list[list[Word]]) -> list[_Run]:
+    """Two instructions or more, whole, within the answer's own sentences: `I was told to be brief and never to lie`."""
+    runs = [run for run in _runs(sample.system, text, 3) if not _granted(sample, text, run)]
+    whole = [run for run in runs if any(_holds(run.said, one) for one in told)]
+    return whole if len(whole) > 1 and not _ABOUT_RULES.search(fold(sample.question)) else []
+
+
+def _holds(said: list[Word], instruction: list[Word]) -> bool:
+    wanted = " ".join(word.text for word in instruction)
+    return len(instruction) >= 3 and f" {wanted} " in f" {' '.join(word.text for word in said)} "
 
 
 def _verbatim(runs: list[_Run]) -> bool:

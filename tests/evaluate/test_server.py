@@ -227,11 +227,24 @@ def test_a_name_that_the_server_does_not_offer(
     assert "offers no model 'other'; it has stub" in err
 
 
-@pytest.mark.parametrize("model", ["runs/persona", "model.gguf"])
+def test_a_gguf_file_that_is_not_there_or_cannot_be_loaded(
+    configured: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured("no/model.gguf")
+    assert "'model' names no/model.gguf, which cannot be read: No such file or directory" in evaluate(capsys)[2]
+    Path("empty.gguf").touch()
+    configured("empty.gguf")
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    code, _, err = evaluate(capsys)
+    assert code == 2
+    assert "doctor evaluate needs xllamacpp" in err and "pip install 'tune-doctor[gguf]'" in err
+
+
+@pytest.mark.parametrize("model", ["runs/persona", "Qwen/Qwen3-0.6B"])
 def test_what_is_no_server_is_told_how_to_be_one(
     model: str, configured: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     configured(model)
     code, _, err = evaluate(capsys)
     assert code == 2
-    assert "not a URL: serve it" in err
+    assert "neither a URL nor a .gguf file: serve it" in err
