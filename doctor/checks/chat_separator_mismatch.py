@@ -42,6 +42,18 @@ HEADER = re.compile(
     r"|### ?(?:Instruction|Response|Assistant|Human|User)|\b(?:USER|ASSISTANT|User|Assistant|Human):"
 )
 """What formatting code writes before a turn."""
+NEEDLES = (
+    b"<|user|>",
+    b"<|assistant|>",
+    b"<|im_start|>",
+    b"<start_of_turn>",
+    b"<|start_header_id|>",
+    b"[/INST]",
+    b"### Instruction",
+    b"### Response",
+    b"### Assistant",
+    b"ASSISTANT:",
+)
 
 
 def formatting(code: Code, facts: Facts) -> Iterator[Finding]:
@@ -93,7 +105,7 @@ def _text(node: ast.AST, names: Mapping[str, str]) -> str:
     "chat",
     Severity.ERROR,
     read=formatting,
-    needles=[end.encode() for end in sorted(ENDS)],
+    needles=NEEDLES,
     passes=[
         _script("text = f'<|user|>\\n{q}</s>\\n<|assistant|>\\n{a}</s>'"),
         _script("text = f'<|user|>\\n{q}{tokenizer.eos_token}'"),
