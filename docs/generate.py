@@ -23,7 +23,12 @@ from doctor.model import Check, Facts, Finding
 from doctor.patch import Example, Patch, catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = {"remote-code": "remote code", "script": "scripts", "notebook": "notebooks"}
+KINDS = {
+    "remote-code": "remote code",
+    "script": "scripts",
+    "notebook": "notebooks",
+    "text": "shell scripts and settings",
+}
 SEEN = {"data": "data sets", "chat": "data sets and models", "model": "model folders"}
 """What checks of a family look at; all others look at the environment."""
 EXAMPLES = 3

@@ -31,7 +31,7 @@ COMMANDS = {
 }
 EXITS = "Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed."
 SEVERITIES = ("error", "warning", "hint")
-FORMATS = ("text", "plain", "json", "markdown", "html")
+FORMATS = ("text", "plain", "json", "markdown", "html", "sarif", "github")
 EVALUATION_FORMATS = ("text", "json", "markdown", "html")
 METHODS = ("qlora", "lora", "full")
 QUANTS = ("nf4", "nf4-double", "int8", "none")
@@ -197,6 +197,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     add("--ignore", action="extend", default=[], type=_ids, metavar="ID", help="leave these checks out")
     add("--fail-on", choices=SEVERITIES, help="exit 1 from this severity on (default: error)")
     add("--format", choices=FORMATS, default="text", help="how to print the report (default: text)")
+    add("--statistics", action="store_true", help="print how often each check answered, not the findings")
     add("--output", metavar="FILE", help="write the report there")
     add("--facts", metavar="FILE", help="judge recorded facts instead of scanning")
     add("--save-facts", metavar="FILE", help="record what the scan saw")

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from doctor.classes import Classes
 from doctor.model import Location, Source
+from doctor.notebook import Notebook, notebook_of
 from doctor.parsing import OURS as OURS
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -40,7 +41,7 @@ _LINE = attrgetter("lineno")
 
 
 class Code:
-    """A source and its syntax tree.
+    """A source and its syntax tree; of a notebook, that of its cells.  Raises ValueError where that is no notebook.
 
     Raises SyntaxError (Python 2, half-written), ValueError (null bytes), RecursionError or MemoryError
     (pathological nesting) from `tree`: the caller turns these into a Skip.
@@ -50,12 +51,20 @@ class Code:
         self.source = source
         self._sorted: set[type[ast.AST]] = set()
         self.text = (source.text or "").removeprefix("\ufeff")  # a byte order mark is no part of the program
+        self.notebook: Notebook | None = None
+        if source.kind == "notebook":
+            self.notebook = notebook_of(self.text)
+            self.text = self.notebook.code
 
     @cached_property
     def tree(self) -> ast.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in somebody's docstring are not our subject
             return ast.parse(self.text, self.source.path)
+
+    def lines(self) -> list[str]:
+        """The lines, without their ends."""
+        return self._lines
 
     @cached_property
     def _by_type(self) -> dict[type[ast.AST], list[ast.AST]]:
@@ -119,7 +128,10 @@ class Code:
         line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         text = self._lines[line - 1] if line <= len(self._lines) else ""
         column = len(text.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "ignore"))
-        return Location(self.source.path, line, column + 1)
+        if self.notebook is None:
+            return Location(self.source.path, line, column + 1)
+        cell, line = self.notebook.place(line)
+        return Location(self.source.path, line, column + 1, cell)
 
     def ours(self, node: ast.AST) -> bool:
         """Whether a node is inside something that a patch put into the file."""
@@ -196,8 +208,11 @@ class Code:
             return None
         return ".".join([self.imports.get(node.id, node.id), *reversed(parts)])
 
-    def ignored(self, line: int | None) -> frozenset[str] | None:
+    def ignored(self, where: Location | None) -> frozenset[str] | None:
         """Ids that `# doctor: ignore[ID, ...]` on a line switches off; empty means all, None means no such comment."""
+        line = where.line if where else None
+        if line is not None and where and where.cell is not None and self.notebook is not None:
+            line = self.notebook.line(where.cell, line)
         if line is None or not 0 < line <= len(self._lines):
             return None
         match = _IGNORE.search(self._lines[line - 1])

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-from doctor.model import Check, Facts, Finding, Machine, Package, Remedy, Severity, normalise
+from doctor.model import Check, Facts, Finding, Machine, Package, Remedy, Severity, normalise, within
 
 FAMILY = "packages"
 OFF = ("", "0", "false", "no", "off")
@@ -53,6 +53,9 @@ class Breakage:
         if not _applies(self.when, facts):
             return
         for wanted in self.affects:
+            # Most name a package that is not there, and parsing a requirement takes longer than looking for one.
+            if not all(_name(requirement) in facts.packages for requirement in wanted):
+                continue
             found = [_installed(requirement, facts) for requirement in wanted]
             if all(found):
                 names = " and ".join(dict.fromkeys(filter(None, found)))
@@ -151,16 +154,15 @@ def _read(name: str, table: Mapping[str, Any]) -> Breakage:
 
 def _installed(requirement: str, facts: Facts) -> str | None:
     """`name version` where a requirement is met by something that is really there (or assumed)."""
-    name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
-    if name not in facts.packages:
-        return None
-    from packaging.requirements import Requirement
-
-    wanted = Requirement(requirement)
+    name = _name(requirement)
     version = facts.version(name)
-    if version is None or not wanted.specifier.contains(version, prereleases=True):
+    if version is None or not within(requirement, version):
         return None
     return f"{name} {version}"
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
 
 
 def _applies(when: Mapping[str, Any], facts: Facts) -> bool:

@@ -60,6 +60,7 @@ INSTEAD = {
     "push_to_hub_token": "write `hub_token`",
     "replace_additional_special_tokens": "write `replace_extra_special_tokens`",
     "repo_path_or_name": "write `repo_id`",
+    "safe_serialization": "leave it out: weights are always saved as safetensors",
     "save_safetensors": "leave it out: weights are always saved as safetensors",
     "split_batches": 'write `accelerator_config={"split_batches": ...}`',
     "tokenizer": "write `processing_class`",
@@ -78,7 +79,14 @@ CONFIGURED = {
     "ORPOTrainer": "ORPOConfig", "CPOTrainer": "CPOConfig", "PPOTrainer": "PPOConfig", "GRPOTrainer": "GRPOConfig",
 }  # fmt: skip
 """Trainers of trl whose own arguments moved into a configuration."""
-HARMLESS = frozenset({"transformers.PreTrainedConfig.from_pretrained", "transformers.PreTrainedModel.push_to_hub"})
+HARMLESS = frozenset(
+    {
+        "datasets.load_dataset",
+        "transformers.PreTrainedConfig.from_pretrained",
+        "transformers.PreTrainedModel.push_to_hub",
+        "transformers.PreTrainedModel.save_pretrained",
+    }
+)
 """Take any other keyword without an error; `token` and `use_auth_token` still matter there."""
 
 
@@ -196,7 +204,7 @@ def _value(argument: Argument, facts: Facts) -> tuple[str, Severity, str] | None
 def _judge(argument: Argument, way: Way, facts: Facts) -> tuple[str, Severity, str] | None:
     """The message, the severity and the construct; None where the release takes the argument."""
     known = signatures.argument(argument.callee.name, argument.name)
-    if known is None or (argument.callee.name in HARMLESS and argument.name not in ("use_auth_token", "token")):
+    if known is None or _swallowed(argument) or _gone(argument.callee.name, facts):
         return None
     decides, life = known
     library = decides.partition(".")[0]
@@ -220,8 +228,23 @@ def _judge(argument: Argument, way: Way, facts: Facts) -> tuple[str, Severity, s
     assumed = "" if release.installed or library == "transformers" else " (the newest known)"
     effects = {"gives": "does not take", "reads": "does not have", "declares": "does nothing with"}
     effect = effects.get(way, "does not hand over")
-    severity = Severity.WARNING if way == "declares" and argument.name not in INSTEAD else Severity.ERROR
+    mild = (way == "declares" and argument.name not in INSTEAD) or argument.name == "safe_serialization"
+    severity = Severity.WARNING if mild else Severity.ERROR
     return f"{said[way]}, which {release}{assumed} {effect}{since}", severity, construct
+
+
+def _swallowed(argument: Argument) -> bool:
+    """Whether the release takes the keyword without an error, and without another outcome."""
+    if argument.name == "safe_serialization":  # peft's models take it to this day
+        return getattr(argument.value, "value", None) is not False
+    return argument.callee.name in HARMLESS and argument.name not in ("use_auth_token", "token")
+
+
+def _gone(callee: str, facts: Facts) -> bool:
+    """Whether the callee itself is gone, which removed-import says."""
+    library, _, name = callee.partition(".")
+    life = signatures.imported(library, name)
+    return life is not None and signatures.judged(library, facts).minor not in life
 
 
 def _spelled(argument: Argument) -> str:

@@ -11,6 +11,7 @@ Reference: https://huggingface.co/docs/huggingface_hub/package_reference/environ
 from __future__ import annotations
 
 import ast
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -111,8 +112,40 @@ def _stores(code: Code) -> Iterator[tuple[ast.AST, str]]:
                 yield call, str(call.args[0].value)
 
 
+SET = re.compile(
+    r"^[ \t]*(?:export |ENV |ARG |set |-e |- )?[ \t]*(" + "|".join(VARIABLES) + r")(?=[ \t]*[=:]|[ \t]+\S)"
+)
+"""A line of a shell script, a Dockerfile or a list of variables that sets one."""
+
+
+def _lines(code: Code, facts: Facts) -> Iterator[Finding]:
+    """The same of a Dockerfile or a Makefile, whose lines are rewritten; shell scripts are in `Facts.exports`."""
+    if code.source.path.endswith((".sh", ".bash", ".zsh", ".env")):
+        return
+    text = "\n".join(code.lines())
+    for number, line in enumerate(code.lines(), 1):
+        match = SET.match(line)
+        ignored = VARIABLES[match[1]] if match else None
+        if match is None or ignored is None or (ignored.same and re.search(rf"\b{ignored.instead}\b", text)):
+            continue
+        distribution = ignored.by.partition(">")[0]
+        version = facts.transformers if distribution == "transformers" else facts.version(distribution)
+        if version is None or not within(ignored.by, version):
+            continue
+        name, place = match[1], Location(code.source.path, number, match.start(1) + 1)
+        again = len(re.findall(rf"\b{name}\b", text)) > 1
+        safe = ignored.same and name in COSTLY and not again
+        remedy = Remedy("edit", f"set {ignored.instead}" if ignored.instead else "leave it out", ignored.instead, safe)
+        severity = Severity.WARNING if name in COSTLY else Severity.HINT
+        said = f"{name} is set here, but {distribution} {version} does not read it"
+        yield Finding(said, remedy, place, f"variable in text:{name}", replaces=name if safe else "", severity=severity)
+
+
 def _read(code: Code, facts: Facts) -> Iterator[Finding]:
     """The same of the variables that a script sets itself."""
+    if code.source.kind == "text":
+        yield from _lines(code, facts)
+        return
     set_here = {name for _, name in _stores(code)}
     for node, name in _stores(code):
         ignored = VARIABLES.get(name)
@@ -131,7 +164,7 @@ variable_ignored = replace(
     variable_ignored,
     read=_read,
     needles=tuple(name.encode() for name in VARIABLES if len(name) > 6),
-    kinds=("script", "notebook"),
+    kinds=("script", "notebook", "text"),
     passes=(*variable_ignored.passes, _script("import os\nprint(os.environ['TRANSFORMERS_CACHE'])")),
     fails=(*variable_ignored.fails, _script("import os\nos.environ['TRANSFORMERS_CACHE'] = '/data/hf'")),
 )

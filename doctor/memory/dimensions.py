@@ -28,6 +28,8 @@ FUSED_QKV = frozenset({"phi3", "phi4_multimodal", "gpt_neox", "falcon", "bloom",
 """Model types whose query, key and value projections are one linear layer."""
 
 
+MOST = 200_000
+"""Experts of all layers, or layers, beyond which config.json is taken for damaged."""
 FOUR_NORMS = ("gemma2", "gemma3")
 HEAD_NORMS = ("qwen3", "gemma3")
 """How the names of model types with norms around both halves of a layer, or on the heads, begin."""
@@ -83,6 +85,8 @@ class Dimensions:
         keys = _first(config, "key_heads") or (1 if config.get("multi_query") else heads)
         wide = _first(config, "inner") or 4 * hidden
         experts = _first(config, "experts") or 0
+        if layers * max(1, experts) > MOST:
+            raise ValueError(f"config.json gives {layers} layers of {experts} experts, which no model has")
         chosen = (_first(config, "chosen") or 2) if experts else 1
         narrow = _first(config, "expert_inner") or wide
         shared = _positive(config.get("shared_expert_intermediate_size")) or 0

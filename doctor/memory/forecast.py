@@ -96,6 +96,8 @@ def _notes(shape: Shape, run: Run, release: Version, model: ModelFacts) -> tuple
     notes = []
     if not shape.measured:
         notes.append("the shapes follow from config.json: no safetensors header is there to read them from")
+    if not shape.measured and "text_config" in model.config:
+        notes.append("what the model sees or hears with is not counted: config.json does not give its shapes")
     if not shape.known:
         family = shape.dimensions.family or "this architecture"
         notes.append(f"the activations of {family} are taken for those of its shapes: the interval is wide")

@@ -33,14 +33,14 @@ def generate(shape: Shape, run: Run, release: Version) -> Estimate:
         Moment("at the last token", writing),
         key=lambda moment: moment.size,
     )
-    low, high = (0.95, 1.05) if shape.known else (0.85, 1.25)
+    low, high = shape.interval(peak.size)
     extra = retained(of, release)
     return Estimate(
         "generate",
         str(release),
         peak.size,
-        int(peak.size * low),
-        int(peak.size * high),
+        low,
+        high,
         peak.where,
         {name: size for name, size in peak.parts.items() if size},
         host.generate(run, release, peak.size),

@@ -74,6 +74,7 @@ def scan(request: Request) -> Facts:
         modules_cache=places.modules,
         hub_cache=places.hub,
         targets=targets,
+        model=None if request.model is None else _model(request.model, request.directory, places),
     )
 
 

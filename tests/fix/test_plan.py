@@ -62,9 +62,9 @@ def test_a_file_that_is_not_python_3_is_left_with_the_reason() -> None:
     assert [(left.path, left.reason) for left in made.left] == [(f"{FOLDER}/modeling_x.py", "is not Python 3: line 1")]
 
 
-def test_a_notebook_is_left() -> None:
+def test_what_is_no_notebook_is_left() -> None:
     made = plan_for(source("/models/train.ipynb", kind="notebook"))
-    assert made.left[0].reason == "is a notebook, which is not rewritten"
+    assert made.left[0].reason == "is no notebook: it is no JSON object"
 
 
 def test_a_form_that_the_patch_does_not_know_is_left() -> None:
