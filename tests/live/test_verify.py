@@ -17,7 +17,7 @@ import doctor
 
 pytestmark = pytest.mark.live
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = "import sys; from pathlib import Path; from corpus import build; build(Path(sys.argv[1]), 'longrope')"
+BUILD = "import sys; from pathlib import Path; from corpus import main; main(Path(sys.argv[1]), ['phi3_longrope'])"
 WRONG = {"return getattr(config, name, *default)\n    return held": "return 5100.0\n    return 5100.0"}
 """A theta that is not the model's, in the function that reads it."""
 KEPT = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH")
@@ -35,7 +35,7 @@ def phi3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = os.pathsep.join([str(ROOT / "tests/rescue"), origin])
     command = [sys.executable, "-W", "ignore", "-c", BUILD, str(root)]
     subprocess.run(command, env=environment(root, PYTHONPATH=path), check=True, cwd=root)
-    (made,) = (root / "longrope").glob("phi3_*")
+    (made,) = (root / "phi3_longrope").glob("repo_*")
     return made
 
 
