@@ -32,7 +32,8 @@ def run(text: str, file: Path) -> None:
     try:
         spec.loader.exec_module(module)
     finally:
-        del sys.modules[file.stem]
+        for name in [name for name in sys.modules if name.partition(".")[0] in (file.stem, "transformers_modules")]:
+            del sys.modules[name]  # remote code that a proof has loaded is gone with its folder
 
 
 def holds(requirement: str) -> bool:
