@@ -24,8 +24,8 @@ def key(request: Mapping[str, Any]) -> str:
 class Ledger:
     """The answers file of a run's folder; one process writes it at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+    def __init__(self, folder: Path, file: str = FILE) -> None:
+        self.path = folder / file
         self.known: dict[str, Answer] = {}
         self._file: TextIO | None = None
 

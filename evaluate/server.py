@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,22 +32,29 @@ def address(model: str) -> str:
 
 
 def ask(
-    config: Config, ledger: Ledger, progress: Progress, url: str = "", content: str = ""
+    config: Config,
+    ledger: Ledger,
+    progress: Progress,
+    url: str,
+    content: str = "",
+    more: Mapping[str, Any] | None = None,
 ) -> tuple[list[Answer], str, int]:
     """The answer of every sample and seed, the model's name at the server, and how many answers were there already.
 
     Each answer is written to the ledger as it comes.  Raises UsageError where the server cannot be reached, refuses, or
     goes away; what it has answered until then is kept.  A server of our own has a `url` that changes; `content` then
-    names what it serves.
+    names what it serves.  `more` goes into every request.
     """
-    return asyncio.run(_Asking(config, ledger, progress, url or address(config.model), content).all())
+    return asyncio.run(_Asking(config, ledger, progress, url, content, more or {}).all())
 
 
 class _Asking:
-    def __init__(self, config: Config, ledger: Ledger, progress: Progress, url: str, content: str) -> None:
+    def __init__(
+        self, config: Config, ledger: Ledger, progress: Progress, url: str, content: str, more: Mapping[str, Any]
+    ) -> None:
         self.config, self.ledger, self.progress = config, ledger, progress
         self.openai: Any = needed("openai")
-        self.url, self.content = url, content
+        self.url, self.content, self.more = url, content, more
         self.row = self.done = 0
         self.total = len(config.samples) * len(config.generate.seeds)
 
@@ -98,6 +105,7 @@ class _Asking:
             "max_tokens": generate.max_new_tokens,
             "temperature": generate.temperature,
             "seed": seed,
+            **self.more,
         }
 
     async def _rest(self, name: str, todo: list[tuple[str, Sample, int]]) -> dict[str, Answer]:

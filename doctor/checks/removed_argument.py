@@ -137,8 +137,8 @@ REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|
 )
 def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find keywords, fields and attributes that the judged release, or a later one, does not take."""
+    yield from refused(code, facts)
     if code.source.kind == "remote-code":
-        yield from refused(code, facts)
         return
     script = script_of(code.tree)
     ways: list[tuple[Way, Iterator[Argument]]] = [

@@ -40,6 +40,7 @@ def _evaluate(options: argparse.Namespace, path: Path) -> int:
 
     config = read_config(path)
     found = _recorded(config, Path(options.answers)) if options.answers else _asked(config, options.fresh)
+    found = _judged(found, config, options.fresh)
     given = advice(found, _explained())
     write = {
         "json": lambda: json.render(found, given, __version__),
@@ -100,10 +101,23 @@ def _asked(config: Config, fresh: bool) -> Evaluation:
     return replace(run, settings={**settings, "seeds": list(generate.seeds)})
 
 
+def _judged(run: Evaluation, config: Config, fresh: bool) -> Evaluation:
+    """The run with the judge's scores, where there is one; its grades are kept as the answers are."""
+    if not config.judge.url:
+        return run
+    from doctor.evaluate.judge import FILE, judged
+    from doctor.evaluate.ledger import Ledger
+
+    with Ledger(_folder(config), FILE).open(fresh) as ledger, _progress() as told:
+        return judged(run, config, ledger, told)
+
+
 def _served(config: Config, gguf: bool) -> AbstractContextManager[tuple[str, str]]:
     """The server to ask: one of our own for a GGUF file, else the one that the configuration names."""
     if not gguf:
-        return nullcontext(("", ""))
+        from doctor.evaluate.server import address
+
+        return nullcontext((address(config.model), ""))
     from doctor.evaluate.gguf import served
 
     return served(config)

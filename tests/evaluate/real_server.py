@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 DOCTOR = [sys.executable, "-m", "doctor", "evaluate", "e.yaml", "--format", "json", "--output", "report.json"]
 BATCH, TOKENS = 4, 8
 SHARE = 0.95
+GRADED = 5
 PATIENCE = 1800
 """Seconds after which something hangs."""
 
@@ -123,6 +124,7 @@ def _measured(samples: int, server: Server) -> int:
         (f"answers equal to those of bare requests: {same} of {samples}", same >= SHARE * samples),
         *_cut_off(samples, server, first),
     ]
+    lines.append(_judge(server))
     server.kill()
     lines.append(_in_process(samples, first))
     for line, well in lines:
@@ -142,6 +144,24 @@ def _in_process(samples: int, first: dict[str, str]) -> tuple[str, bool]:
     assert whole.returncode == 0, whole.stderr
     same = sum(one["answer"] == first[one["id"]] for one in kept())
     return f"the same file in process: {same} of {samples} answers equal", same >= SHARE * samples
+
+
+def _judge(server: Server) -> tuple[str, bool]:
+    """The server as a judge of a few answers: every one gets a grade, in the form that is asked for."""
+    names = [one["id"] for one in kept()[:GRADED]]
+    answers = [{"id": one["id"], "answer": one["answer"]} for one in kept()[:GRADED]]
+    Path("few.jsonl").write_text("".join(json.dumps(one) + "\n" for one in answers), "utf-8")
+    rows = [row for row in Path("q.jsonl").read_text("utf-8").splitlines() if json.loads(row)["id"] in names]
+    Path("few_q.jsonl").write_text("\n".join(rows), "utf-8")
+    generate = {"batch": BATCH, "timeout": 600}
+    whole = {"samples": "few_q.jsonl", "judge": {"url": server.url}, "output": "judged", "generate": generate}
+    Path("e.yaml").write_text(json.dumps(whole), "utf-8")
+    graded = run("--answers", "few.jsonl")
+    assert graded.returncode == 0, graded.stderr
+    told = json.loads(Path("report.json").read_text("utf-8"))
+    values = [one["scores"]["judge"]["value"] for one in told["samples"]]
+    good = sum(value is not None for value in values)
+    return f"as a judge: {good} of {len(values)} answers graded", good == len(values) == GRADED
 
 
 def _cut_off(samples: int, server: Server, first: dict[str, str]) -> list[tuple[str, bool]]:
