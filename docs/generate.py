@@ -23,7 +23,12 @@ from doctor.model import Check, Facts, Finding
 from doctor.patch import Example, Patch, catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = {"remote-code": "remote code", "script": "scripts", "notebook": "notebooks"}
+KINDS = {
+    "remote-code": "remote code",
+    "script": "scripts",
+    "notebook": "notebooks",
+    "text": "shell scripts and settings",
+}
 EXAMPLES = 3
 """How many before-and-after pairs a patch's section shows."""
 
@@ -35,6 +40,7 @@ PURPOSE = {
     "docs/breakages.md": "Every breakage (generated)",
     "docs/checks.md": "Every check (generated)",
     "docs/patches.md": "Every patch, before and after (generated)",
+    "docs/memory.md": "What a model takes, and how that is worked out",
     "docs/matrix.md": "The releases, and what was tested on each",
     "doctor/patches": "Link to patches/, for editors and type checkers",
     "doctor/members.json": "What classes had, functions took and overrides were handed, by release (generated)",
@@ -42,6 +48,7 @@ PURPOSE = {
     "doctor/releases.json": "What each transformers release needs and calls itself (generated)",
     "doctor/trainer": "Link to trainer/",
     "doctor/evaluate": "Link to evaluate/",
+    "docs/evaluation.md": "Every key of an evaluation, of its samples and its answers, and what the figures mean",
     "docs/scorers.md": "What `doctor evaluate` scores, and how (generated)",
     "examples": "An evaluation to start from: what is asked, and recorded answers to it",
     "examples/answers.jsonl": "Recorded answers, with a fault of every kind",
@@ -72,8 +79,13 @@ CLOSED = (
 
 def checks() -> list[Check]:
     """The checks that are files of Python."""
-    combinations = {breakage.id for breakage in doctor.breakages.load()}
+    combinations = {path.stem for path in (ROOT / "doctor" / "breakages").glob("*.toml")}
     return [check for check in doctor.diagnose.checks() if check.id not in combinations]
+
+
+def breakages() -> list[Check]:
+    """The breakages as their files say, which index.json may not say yet."""
+    return [breakage.check() for breakage in doctor.breakages.read()]
 
 
 def catalogued() -> list[doctor.index.Entry]:
@@ -153,7 +165,7 @@ def scorer_section(name: str) -> str:
 
 def checks_table() -> str:
     """README's table of what is found."""
-    pages = [("checks", check) for check in checks()] + [("breakages", check) for check in doctor.breakages.load()]
+    pages = [("checks", check) for check in checks()] + [("breakages", check) for check in breakages()]
     rows = [[f"[{check.id}](docs/{page}.md#{check.id})", check.severity.value, check.title] for page, check in pages]
     return table(["id", "severity", "finds"], rows)
 
@@ -218,13 +230,14 @@ def generated() -> Mapping[str, str]:
     """Every generated file and the text it should hold."""
     return {
         "patches/index.json": doctor.index.build(),
+        "doctor/breakages/index.json": doctor.breakages.build(),
         "docs/checks.md": page(
             "Checks", "What `doctor check` asks.  Generated from `doctor/checks/`.", map(check_section, checks())
         ),
         "docs/breakages.md": page(
             "Breakages",
             "Combinations of releases known to be bad.  Generated from `doctor/breakages/`.",
-            map(check_section, doctor.breakages.load()),
+            map(check_section, breakages()),
         ),
         "docs/patches.md": page(
             "Patches",

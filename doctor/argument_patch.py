@@ -6,6 +6,8 @@ unpacked into calls, in `partial`, in single assignments to a key, and puts the 
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
@@ -241,6 +243,8 @@ class ArgumentPatch(ScriptPatch):
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         callee = self.called(original_node)
+        if settings := self._parsed(original_node):
+            return self._parsing(updated_node, settings)
         if callee is None:
             if m.matches(updated_node.func, m.Attribute(m.Name(), m.Name("update"))):
                 name = cst.ensure_type(cst.ensure_type(updated_node.func, cst.Attribute).value, cst.Name).value
@@ -251,6 +255,40 @@ class ArgumentPatch(ScriptPatch):
         if not self.serves(callee):
             return self._nested(call)
         return self._nested(self._call(call, callee))
+
+    def _parsed(self, call: cst.Call) -> Callee | None:
+        """The settings that a call of an HfArgumentParser makes, where this patch is for them."""
+        if not isinstance(call.func, cst.Attribute) or not call.func.attr.value.startswith("parse_"):
+            return None
+        node = ast.parse(cst.Module([]).code_for_node(call), mode="eval").body
+        settings = self.script.parsed_settings(node) if isinstance(node, ast.Call) else None
+        return settings if self.serves(settings) else None
+
+    def _parsing(self, call: cst.Call, settings: Callee) -> cst.Call:
+        """A call of a parser, the dictionary or the words of the command line that it is given changed."""
+        args = [arg.with_changes(value=self._words(self._value(arg.value, settings), settings)) for arg in call.args]
+        same = all(a.value is b.value for a, b in zip(args, call.args, strict=True))
+        return call if same else call.with_changes(args=args)
+
+    def _words(self, value: cst.BaseExpression, settings: Callee) -> cst.BaseExpression:
+        if not isinstance(value, cst.List | cst.Tuple):
+            return value
+        elements = [self._word(element, settings) for element in value.elements]
+        same = all(a is b for a, b in zip(elements, value.elements, strict=True))
+        return value if same else value.with_changes(elements=elements)
+
+    def _word(self, element: cst.BaseElement, settings: Callee) -> cst.BaseElement:
+        """A word `--name` of a command line, under the name that the patch gives to the keyword."""
+        text = element.value
+        match = re.fullmatch(r"--(\w+)", str(text.evaluated_value)) if isinstance(text, cst.SimpleString) else None
+        if match is None or not isinstance(text, cst.SimpleString):
+            return element
+        given = DictGiven(settings, [cst.DictElement(cst.SimpleString(f'"{match[1]}"'), cst.parse_expression("value"))])
+        self.amend(given)
+        name = given.name(given.elements[0]) if given.elements else None
+        if not given.changed or name is None:
+            return element
+        return element.with_changes(value=cst.SimpleString(f"{text.quote}--{name}{text.quote}"))
 
     def _nested(self, call: cst.Call) -> cst.Call:
         """A call whose `model_kwargs={...}` reach `from_pretrained`."""
@@ -348,8 +386,6 @@ def dotted(node: cst.CSTNode | None) -> str | None:
 
 def literal(value: cst.BaseExpression | None) -> object:
     """The value of a literal (`True`, `"auto"`, 0.03); `...` where it is none."""
-    import ast
-
     if value is None:
         return ...
     try:

@@ -16,18 +16,27 @@ Call = tuple[int, frozenset[str]]
 
 def refused(code: Code, facts: Facts) -> Iterator[Finding]:
     """Calls of what is imported from transformers that an older release took and the judged one does not."""
-    for call in code.nodes(ast.Call):
-        name = code.qualified(call.func) if isinstance(call.func, ast.Name | ast.Attribute) else None
-        if not name or not name.startswith("transformers.") or name.endswith(ELSEWHERE):
+    imported = {name for name, origin in code.imports.items() if origin.partition(".")[0] == "transformers"}
+    for call in code.every(ast.Call) if imported else ():
+        name = code.qualified(call.func) if _root(call.func) in imported else None
+        if name is None or name.endswith(ELSEWHERE):
             continue
         handed = _handed(call)
         judged = _judge(members.signature(name), handed, facts)
         if judged is not None and not (code.ours(call) or code.tested(call) or code.guarded(call, "TypeError")):
             message, severity, argument = judged
-            what = f"{ast.unparse(call.func)} is called"
             remedy = Remedy("advice", "leave the argument out, or bring along the function as the older release has it")
             construct = f"argument:{name.rpartition('.')[2]}.{argument}"
-            yield Finding(f"{what}; {message}", remedy, code.location(call), construct, severity=severity)
+            yield Finding(
+                f"{ast.unparse(call.func)}() {message}", remedy, code.location(call), construct, severity=severity
+            )
+
+
+def _root(node: ast.expr) -> str:
+    """The first part of a dotted name."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _handed(call: ast.Call) -> Call:
@@ -52,6 +61,6 @@ def _judge(
             return None
         argument = min(call[1] - parameters.names, default=str(call[0]))
         version = str(facts.transformers) if release == judged else f"{release[0]}.{release[1]}"
-        message = f"transformers {version} {reason}: the last release that takes it is {last[0]}.{last[1]}"
+        message = f"{reason} on transformers {version}: the last release that takes it is {last[0]}.{last[1]}"
         return message, Severity.ERROR if release == judged else Severity.WARNING, argument
     return None

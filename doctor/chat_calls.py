@@ -64,6 +64,8 @@ def _use(node: ast.AST, parents: Mapping[ast.AST, ast.AST], depth: int = 0) -> U
     if isinstance(parent, ast.Call) and node in parent.args:
         name = (dotted(parent.func) or "").rpartition(".")[2]
         return "ids" if name in TAKES_IDS else "unknown"
+    if isinstance(parent, ast.List | ast.Tuple | ast.ListComp):
+        return "ids" if _use(parent, parents, depth) == "ids" else "unknown"
     if isinstance(parent, ast.BinOp | ast.Starred) or (isinstance(parent, ast.For) and parent.iter is node):
         return "ids"
     if isinstance(parent, ast.Dict) and isinstance(node, ast.expr) and node in parent.values:

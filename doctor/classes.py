@@ -14,10 +14,14 @@ class Classes:
     def __init__(self, source: str | ast.Module) -> None:
         body = (parsed(source) if isinstance(source, str) else source).body
         self.nodes = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
+        self._bases: dict[str, list[str]] = {}
 
     def bases(self, name: str) -> list[str]:
         """The last part of each base's name (`modeling_utils.PreTrainedModel` -> `PreTrainedModel`)."""
-        return [ast.unparse(base).rpartition(".")[2] for base in self.nodes[name].bases] if name in self.nodes else []
+        if name not in self._bases:
+            bases = self.nodes[name].bases if name in self.nodes else []
+            self._bases[name] = [ast.unparse(base).rpartition(".")[2] for base in bases]
+        return self._bases[name]
 
     def lineage(self, name: str) -> Iterator[str]:
         """A class and the classes it derives from, nearest first, as far as the file tells."""

@@ -31,13 +31,24 @@ COMMANDS = {
 }
 EXITS = "Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed."
 SEVERITIES = ("error", "warning", "hint")
-FORMATS = ("text", "plain", "json", "markdown", "html")
+FORMATS = ("text", "plain", "json", "markdown", "html", "sarif", "github")
 EVALUATION_FORMATS = ("text", "json", "markdown", "html")
 METHODS = ("qlora", "lora", "full")
 QUANTS = ("nf4", "nf4-double", "int8", "none")
 RECIPES = ("usual", "lean", "offload")
 OPTIMIZERS = ("paged-adamw-8bit", "adamw-8bit", "adamw")
-FILE_OPTIONS = ("targets", "python", "model", "output", "facts", "save_facts", "data", "config", "answers")
+FILE_OPTIONS = (
+    "targets",
+    "python",
+    "model",
+    "output",
+    "facts",
+    "save_facts",
+    "data",
+    "config",
+    "answers",
+    "verify_with",
+)
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 """shtab's name for file completion, here so that shtab is imported only when completion is asked for."""
 
@@ -186,6 +197,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     add("--ignore", action="extend", default=[], type=_ids, metavar="ID", help="leave these checks out")
     add("--fail-on", choices=SEVERITIES, help="exit 1 from this severity on (default: error)")
     add("--format", choices=FORMATS, default="text", help="how to print the report (default: text)")
+    add("--statistics", action="store_true", help="print how often each check answered, not the findings")
     add("--output", metavar="FILE", help="write the report there")
     add("--facts", metavar="FILE", help="judge recorded facts instead of scanning")
     add("--save-facts", metavar="FILE", help="record what the scan saw")
@@ -198,6 +210,20 @@ def _fix(command: argparse.ArgumentParser) -> None:
     add("--yes", action="store_true", help="apply the safe part without asking")
     add("--unsafe", action="extend", default=[], type=_ids, metavar="ID", help="apply this unsafe patch too")
     add("--diff", action="store_true", help="print the plan, change nothing")
+    add(
+        "--verify",
+        action="store_true",
+        help="first load each model before and after, in child processes, and compare: this runs the models' own code",
+    )
+    add(
+        "--verify-with",
+        action="append",
+        default=[],
+        metavar="PYTHON",
+        help="verify with this interpreter or environment too, e.g. of the release that the code was written for; "
+        "repeatable",
+    )
+    add("--force", action="store_true", help="apply a fix also where --verify finds other numbers")
 
 
 def _undo(command: argparse.ArgumentParser) -> None:
@@ -221,6 +247,7 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     )
     add("--format", choices=EVALUATION_FORMATS, default="text", help="how to print the report (default: text)")
     add("--output", metavar="FILE", help="write the report there")
+    add("--fresh", action="store_true", help="ask the model again where its answers are kept already")
     add("--fail-under", type=float, metavar="SCORE", help="exit 1 where the mean score is lower")
     add("--fail-if-worse", action="store_true", help="compare: exit 1 where a later run is worse than the first")
     add("-v", "--verbose", action="store_true", help="show every faulty answer")

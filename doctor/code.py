@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from doctor.classes import Classes
 from doctor.model import Location, Source
+from doctor.notebook import Notebook, notebook_of
 from doctor.parsing import OURS as OURS
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -26,21 +27,21 @@ _IGNORE = re.compile(r"#\s*doctor:\s*ignore(?:\[([\w\-, ]*)\])?")
 
 
 class _Branches(dict[type[ast.AST], tuple[str, ...]]):
-    """For each type of node the fields that can hold nodes worth a visit: a third of them, so a third of the time."""
+    """For each type of node the fields that can hold nodes worth a visit, last first: a third of them all."""
 
     def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
         fields = () if kind is ast.Constant else tuple(name for name in kind._fields if name not in _LEAVES)
-        return self.setdefault(kind, fields)
+        return self.setdefault(kind, fields[::-1])
 
 
 _BRANCHES = _Branches()
 
 
-_PLACE = attrgetter("lineno", "col_offset")
+_LINE = attrgetter("lineno")
 
 
 class Code:
-    """A source and its syntax tree.
+    """A source and its syntax tree; of a notebook, that of its cells.  Raises ValueError where that is no notebook.
 
     Raises SyntaxError (Python 2, half-written), ValueError (null bytes), RecursionError or MemoryError
     (pathological nesting) from `tree`: the caller turns these into a Skip.
@@ -50,6 +51,10 @@ class Code:
         self.source = source
         self._sorted: set[type[ast.AST]] = set()
         self.text = (source.text or "").removeprefix("\ufeff")  # a byte order mark is no part of the program
+        self.notebook: Notebook | None = None
+        if source.kind == "notebook":
+            self.notebook = notebook_of(self.text)
+            self.text = self.notebook.code
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -57,41 +62,51 @@ class Code:
             warnings.simplefilter("ignore")  # invalid escapes in somebody's docstring are not our subject
             return ast.parse(self.text, self.source.path)
 
+    def lines(self) -> list[str]:
+        """The lines, without their ends."""
+        return self._lines
+
     @cached_property
     def _by_type(self) -> dict[type[ast.AST], list[ast.AST]]:
         by_type: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
         parents: dict[ast.AST, ast.AST] = {}
-        queue: list[ast.AST] = [self.tree]
-        for node in queue:  # grows while it is walked
+        stack: list[ast.AST] = [self.tree]
+        take, give, branches = stack.pop, stack.append, _BRANCHES
+        while stack:  # depth first, so that each list is nearly in the order of the file
+            node = take()
             kind = node.__class__
             by_type[kind].append(node)
-            for name in _BRANCHES[kind]:
+            for name in branches[kind]:
                 value = getattr(node, name, None)
                 if value.__class__ is list:
-                    for child in value:
+                    for child in value[::-1]:
                         if isinstance(child, ast.AST):
-                            queue.append(child)
+                            give(child)
                             parents[child] = node
-                elif isinstance(value, ast.AST):
-                    queue.append(value)
+                elif value is not None and isinstance(value, ast.AST):
+                    give(value)
                     parents[value] = node
         self._parents = parents
         return by_type
 
+    def every(self, kind: type[Node]) -> list[Node]:
+        """Every node of one type, in no order."""
+        found: list[Node] = self._by_type.get(kind, [])  # type: ignore[assignment]
+        return found
+
     def nodes(self, kind: type[Node]) -> list[Node]:
         """Every node of one type, in the order of the file."""
-        found: list[Node] = self._by_type.get(kind, [])  # type: ignore[assignment]
+        found = self.every(kind)
         if kind not in self._sorted and "lineno" in kind._attributes:
             self._sorted.add(kind)
-            found.sort(key=_PLACE)
+            found.sort(key=_LINE)
         return found
 
     def within(self, around: ast.stmt, kind: type[Node]) -> list[Node]:
-        """Every node of one type inside a statement, in the order of the file."""
+        """Every node of one type on the lines of a statement, in the order of the file."""
         nodes = self.nodes(kind)
-        first = bisect_left(nodes, _PLACE(around), key=_PLACE)
-        end = around.end_lineno or around.lineno, around.end_col_offset or 0
-        return nodes[first : bisect_left(nodes, end, key=_PLACE)]
+        first, end = around.lineno, around.end_lineno or around.lineno
+        return nodes[bisect_left(nodes, first, key=_LINE) : bisect_right(nodes, end, key=_LINE)]
 
     def parents(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes around one, innermost first."""
@@ -113,7 +128,10 @@ class Code:
         line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         text = self._lines[line - 1] if line <= len(self._lines) else ""
         column = len(text.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "ignore"))
-        return Location(self.source.path, line, column + 1)
+        if self.notebook is None:
+            return Location(self.source.path, line, column + 1)
+        cell, line = self.notebook.place(line)
+        return Location(self.source.path, line, column + 1, cell)
 
     def ours(self, node: ast.AST) -> bool:
         """Whether a node is inside something that a patch put into the file."""
@@ -158,11 +176,11 @@ class Code:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every name, attribute and definition of the file, outside what patches put there."""
-        named: list[tuple[ast.AST, str]] = [(name, name.id) for name in self.nodes(ast.Name)]
-        named += [(attribute, attribute.attr) for attribute in self.nodes(ast.Attribute)]
-        named += [(function, function.name) for function in self.nodes(ast.FunctionDef)]
-        named += [(around, around.name) for around in self.nodes(ast.ClassDef)]
-        named += [(alias, alias.name) for alias in self.nodes(ast.alias)]
+        named: list[tuple[ast.AST, str]] = [(name, name.id) for name in self.every(ast.Name)]
+        named += [(attribute, attribute.attr) for attribute in self.every(ast.Attribute)]
+        named += [(function, function.name) for function in self.every(ast.FunctionDef)]
+        named += [(around, around.name) for around in self.every(ast.ClassDef)]
+        named += [(alias, alias.name) for alias in self.every(ast.alias)]
         ours = OURS in self.text
         return frozenset(name for node, name in named if not (ours and self.ours(node)))
 
@@ -190,8 +208,11 @@ class Code:
             return None
         return ".".join([self.imports.get(node.id, node.id), *reversed(parts)])
 
-    def ignored(self, line: int | None) -> frozenset[str] | None:
+    def ignored(self, where: Location | None) -> frozenset[str] | None:
         """Ids that `# doctor: ignore[ID, ...]` on a line switches off; empty means all, None means no such comment."""
+        line = where.line if where else None
+        if line is not None and where and where.cell is not None and self.notebook is not None:
+            line = self.notebook.line(where.cell, line)
         if line is None or not 0 < line <= len(self._lines):
             return None
         match = _IGNORE.search(self._lines[line - 1])

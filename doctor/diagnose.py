@@ -89,17 +89,25 @@ def _place(where: Location | None) -> tuple[str, int, int, int]:
 
 def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[Skip]) -> Iterator[Finding]:
     assert source.text is not None
-    data = source.text.encode("utf-8", "surrogatepass")
+    try:
+        code = Code(source)
+    except UNREADABLE as error:
+        skipped.append(Skip(source.path, f"is no notebook: {error}"))
+        return
+    data = (source.text if code.notebook is None else code.text).encode("utf-8", "surrogatepass")
     wanted = [check for check in readers if source.kind in check.kinds and _worth_reading(check, data)]
     if not wanted:
         return
-    code = Code(source)
     try:
-        code.tree  # noqa: B018 (parsed once, here, so that a file that is not Python 3 is one skip)
+        if source.kind != "text":
+            code.tree  # noqa: B018 (parsed once, here, so that a file that is not Python 3 is one skip)
     except UNREADABLE as error:
         what = "not Python 3" if isinstance(error, SyntaxError) else "cannot be parsed"
         skipped.append(Skip(source.path, f"{what}: {str(error) or 'it is nested too deeply'}"))
         return
+    if code.notebook is not None and code.notebook.left_out:
+        cells = ", ".join(map(str, code.notebook.left_out))
+        skipped.append(Skip(source.path, f"not Python, and not examined: cell {cells}"))
     for check in wanted:
         assert check.read is not None
         try:
@@ -108,7 +116,7 @@ def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[
             yield _crash(check, error, Location(source.path))
             continue
         for finding in found:
-            off = code.ignored(finding.where.line) if finding.where else None
+            off = code.ignored(finding.where)
             if off is None or (off and finding.id not in off):
                 yield finding
 

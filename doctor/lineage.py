@@ -48,14 +48,16 @@ def makes(code: Code, facts: Facts, name: str) -> bool:
     """Whether the file, or one beside it, defines or assigns a member of this name anywhere."""
     if name in _made(code):
         return True
+    beside = [source for source in facts.beside(code.source) if source.path != code.source.path]
+    if not beside:
+        return False
     written = rf"def {name}\b|\b(?:self|cls)\.{name}\s*(?::[^=\n]+)?=(?!=)|(?m:^[ \t]+{name}\s*(?::[^=\n]+)?=(?!=))"
-    beside = (source for source in facts.beside(code.source) if source.path != code.source.path)
     return any(re.search(written, source.text or "") for source in beside)
 
 
 @lru_cache(maxsize=1)
 def _made(code: Code) -> frozenset[str]:
-    methods = {function.name for function in code.nodes(ast.FunctionDef)}
-    stored = {node.attr for node in code.nodes(ast.Attribute) if isinstance(node.ctx, ast.Store)}
-    named = {node.id for node in code.nodes(ast.Name) if isinstance(node.ctx, ast.Store)}
+    methods = {function.name for function in code.every(ast.FunctionDef)}
+    stored = {node.attr for node in code.every(ast.Attribute) if isinstance(node.ctx, ast.Store)}
+    named = {node.id for node in code.every(ast.Name) if isinstance(node.ctx, ast.Store)}
     return frozenset(methods | stored | named)

@@ -73,6 +73,8 @@ class Finding:
     """What was found, in the words of `Patch.mends` (`attribute:seen_tokens`); empty: the check's id."""
     patch: str | None = None
     """Id of the patch that mends it; diagnose looks it up by the construct."""
+    replaces: str = ""
+    """In a file that is not Python: the text at `where` that `remedy.value` takes the place of."""
     severity: Severity | None = None
     """None: the check's own."""
     id: str = ""
@@ -159,7 +161,8 @@ class Source:
     """
 
     path: str
-    kind: Literal["remote-code", "script", "notebook"]
+    kind: Literal["remote-code", "script", "notebook", "text"]
+    """`text`: a shell script, a Dockerfile, a configuration: read line by line."""
     text: str | None = cast("str | None", _Text())
     digest: str = ""
     """SHA-256 of the file's bytes."""
@@ -173,6 +176,24 @@ class Source:
     """Target, where the path is a link into the hub's content-addressed blobs: never written through."""
     imported: bool = True
     """Whether this very copy is imported (modules cache, script); transformers copies snapshots and model folders."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A configuration of `accelerate launch`: its plain values by key."""
+
+    path: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Export:
+    """A variable that a shell script sets; `line` from 1."""
+
+    path: str
+    line: int
+    name: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -298,6 +319,10 @@ class Facts:
     sources: tuple[Source, ...] = ()
     models: tuple[ModelFacts, ...] = ()
     data: tuple[DataFacts, ...] = ()
+    launches: tuple[Launch, ...] = ()
+    """Configurations of accelerate: the default one, and those among the targets."""
+    exports: tuple[Export, ...] = ()
+    """What shell scripts among the targets set."""
     project: tuple[str, ...] = ()
     directory: str = ""
     skipped: tuple[Skip, ...] = ()
@@ -307,6 +332,8 @@ class Facts:
     """Where huggingface-hub keeps snapshots and blobs (`HF_HUB_CACHE`)."""
     targets: tuple[str, ...] = ()
     """The files and folders that were asked for; none: the caches."""
+    model: str | None = None
+    """The folder of the model that was asked for by `--model`."""
     vram: int | None = None
     """Bytes of GPU memory to judge by instead of this machine's (`--vram`)."""
     max_length: int | None = None

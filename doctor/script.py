@@ -22,6 +22,7 @@ CONFIG = "transformers.PreTrainedConfig"
 METHODS = frozenset({"from_pretrained", "push_to_hub", "save_pretrained", "apply_chat_template", "train"})
 MODEL_KEYWORDS = frozenset({"model_kwargs", "model_init_kwargs"})
 """Keywords whose dictionaries are unpacked into a model's `from_pretrained`."""
+SETTINGS = r"TrainingArguments$|^trl\.\w+Config$"
 PARTIAL = frozenset({"functools.partial", "partial"})
 
 
@@ -124,9 +125,18 @@ class Script:
             for target, value in _assignments(node):
                 if isinstance(target, ast.Name) and (callee := self.dictionary(target.id, scope)) and value:
                     self._unpacked(value, scope, callee)
+            if isinstance(node, ast.Call) and node.args and (callee := self.parsed_settings(node)):
+                self._unpacked(node.args[0], scope, callee)
             if callee := self._answer(node, scope):
                 assert isinstance(node, ast.Return) and node.value
                 self._unpacked(node.value, scope, callee)
+
+    def parsed_settings(self, call: ast.Call) -> Callee | None:
+        """The class of TrainingArguments that a call of an HfArgumentParser's `parse_...` makes."""
+        if not isinstance(call.func, ast.Attribute) or not call.func.attr.startswith("parse_"):
+            return None
+        found = (self.callee(dotted(kind)) for kind in self._parser(call.func.value))
+        return next((c for c in found if c and re.search(SETTINGS, c.name)), None)
 
     def _answer(self, node: ast.AST, scope: Scope) -> Callee | None:
         """To what the dictionary is handed over that a statement returns."""
@@ -277,11 +287,21 @@ class Script:
                 elif isinstance(node.func, ast.Attribute) and node.func.attr == "update":
                     callee = self.dictionary(dotted(node.func.value) or "", scope)
                     yield from _entries(callee, node) if callee else ()
+            if isinstance(node, ast.Call) and (callee := self.parsed_settings(node)):
+                yield from self._parsed(node, callee)
             for target, value in _assignments(node):
                 yield from self._stored(target, value, scope)
             if callee := self._answer(node, scope):
                 assert isinstance(node, ast.Return) and node.value
                 yield from _entries(callee, node.value)
+
+    def _parsed(self, call: ast.Call, callee: Callee) -> Iterator[Argument]:
+        """What a parser of settings is given: a dictionary, or the words of a command line."""
+        for given in (*call.args, *(keyword.value for keyword in call.keywords)):
+            yield from _entries(callee, given)
+            for word in given.elts if isinstance(given, ast.List | ast.Tuple) else ():
+                if isinstance(word, ast.Constant) and isinstance(word.value, str) and word.value.startswith("--"):
+                    yield Argument(callee, word.value[2:].partition("=")[0].replace("-", "_"), word, word)
 
     def reads(self) -> Iterator[Argument]:
         """Every attribute that is read or set on the arguments of a training run: `training_args.no_cuda`."""
@@ -332,13 +352,13 @@ class Script:
             kind = self.kind(owner, scope)
             return Callee("transformers.TrainingArguments", text) if kind and kind.name.endswith("Trainer") else None
         kind = self.kind(text, scope)
-        return kind if kind and re.search(r"TrainingArguments$|^trl\.\w+Config$", kind.name) else None
+        return kind if kind and re.search(SETTINGS, kind.name) else None
 
     def fields(self) -> Iterator[Argument]:
         """Every field that a class of the script derived from TrainingArguments declares."""
         for defined in self.classes.values():
             callee = next((b for base in defined.bases if (b := self.base(base))), None)
-            if callee is None or not re.search(r"TrainingArguments$|^trl\.\w+Config$", callee.name):
+            if callee is None or not re.search(SETTINGS, callee.name):
                 continue
             for node in defined.body:
                 if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:

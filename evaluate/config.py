@@ -12,7 +12,8 @@ from doctor.evaluate.samples import read_samples
 from doctor.evaluate.scorers import DEFAULT, names
 from doctor.settings import UsageError, nearest
 
-KEYS = ("model", "name", "samples", "scorers", "generate", "output")
+KEYS = ("model", "name", "samples", "scorers", "judge", "generate", "output")
+JUDGE_KEYS = ("url", "model")
 GENERATE_KEYS = ("max_new_tokens", "batch", "seed", "temperature", "timeout")
 
 
@@ -31,6 +32,15 @@ class Generate:
 
 
 @dataclass(frozen=True)
+class Judge:
+    """A model that grades the answers; none where there is no URL."""
+
+    url: str = ""
+    model: str = ""
+    """Its name at the server; empty: the first it offers."""
+
+
+@dataclass(frozen=True)
 class Config:
     """One evaluation."""
 
@@ -42,6 +52,7 @@ class Config:
     name: str = ""
     """The model's name at the server; empty: the first it offers."""
     generate: Generate = field(default_factory=Generate)
+    judge: Judge = field(default_factory=Judge)
     output: str = ""
     """The folder that keeps the answers and the report."""
 
@@ -52,13 +63,13 @@ def read_config(path: Path) -> Config:
     if not isinstance(document, dict):
         raise UsageError(f"{path} is not a mapping; write `samples: questions.yaml` and `model: ...`")
     row = Row(document, str(path))
-    if "judge" in document:
-        row.wrong("'judge' is not supported; the scorers are rules: leave the key out")
     row.only(KEYS)
+    judge = _judge(row)
     return Config(
         path,
         samples=tuple(_samples(row, path)),
-        scorers=_scorers(row),
+        scorers=_scorers(row, judge),
+        judge=judge,
         model=row.text("model", ""),
         name=row.text("name", ""),
         generate=_generate(row),
@@ -83,11 +94,27 @@ def _file(row: Row, config: Path, name: Any) -> Path:
     return here if here.exists() else beside
 
 
-def _scorers(row: Row) -> tuple[str, ...]:
+def _judge(row: Row) -> Judge:
+    values = row.values.get("judge") or {}
+    if not isinstance(values, dict):
+        row.wrong(f"'judge' is {values!r}, not a mapping with a 'url'")
+    part = Row(values, f"{row.where}: 'judge'")
+    part.only(JUDGE_KEYS)
+    url = part.text("url") if values else ""
+    if url and not url.startswith(("http://", "https://")):
+        part.wrong(f"'url' is {url!r}, which does not begin with http:// or https://")
+    return Judge(url, part.text("model", ""))
+
+
+def _scorers(row: Row, judge: Judge) -> tuple[str, ...]:
+    """The rules to ask; the judge is asked where it has a URL, and may be named among them."""
     if "scorers" not in row.values:
         return DEFAULT
-    chosen = row.listed("scorers")
-    if not chosen:
+    named = row.listed("scorers")
+    if "judge" in named and not judge.url:
+        row.wrong("'scorers' has 'judge', which needs `judge: {url: ...}`")
+    chosen = [name for name in named if name != "judge"]
+    if not named:
         row.wrong("'scorers' is empty; leave it out for the usual ones")
     for name in chosen:
         if name not in names():

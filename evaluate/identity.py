@@ -13,7 +13,7 @@ _INTRODUCED = [
         rf"(?i:\byour\s+(?:full\s+|first\s+)?name\s+is)\s+(?:(?i:dr|mr|mrs|ms|captain|professor|sister|brother)\.?\s+)?{_NAME}"
     ),
     re.compile(
-        rf"(?i:\b(?:you\s+are|you're|act\s+as|play|playing)\s+(?:now\s+)?(?:called\s+|named\s+)?(?:(?:dr|mr|mrs|ms|captain|professor)\.?\s+)?){_NAME}"
+        rf"(?i:\b(?:you\s+are|you're|play|playing|(?:act|speak|talk|answer|reply|respond|write|pose|character|role|roleplay|role-play)\s+(?:as|of|like))\s+(?:now\s+)?(?:called\s+|named\s+)?(?:(?:dr|mr|mrs|ms|captain|professor)\.?\s+)?){_NAME}"
     ),
     re.compile(
         rf"(?i:\byou(?:\s+are|'re)\s+an?\s+(?:(?!(?:at|of|in|for|who|from|by)\b)[\w'-]+,?\s+){{1,6}}(?:named|called))\s+{_NAME}"

@@ -98,6 +98,17 @@ ONE_OF = listed(
 )
 """Relations in which one stands to few at most, so that a second name contradicts the first."""
 
+GENERATION = {
+    "father": 1, "mother": 1, "parent": 1, "son": -1, "daughter": -1, "child": -1, "brother": 0, "sister": 0,
+    "sibling": 0, "husband": 0, "wife": 0, "spouse": 0, "grandfather": 2, "grandmother": 2, "grandparent": 2,
+    "grandson": -2, "granddaughter": -2, "grandchild": -2, "stepfather": 1, "stepmother": 1, "stepson": -1,
+    "stepdaughter": -1, "father-in-law": 1, "mother-in-law": 1, "son-in-law": -1, "daughter-in-law": -1,
+    "brother-in-law": 0, "sister-in-law": 0,
+}  # fmt: skip
+"""How many generations the one lies above the other."""
+KIN = frozenset(GENERATION) | {"uncle", "aunt", "nephew", "niece", "cousin"}
+"""The relations of a family."""
+
 
 def _narrow(relation: str) -> set[str]:
     return {relation} | _WIDER.get(relation, set())

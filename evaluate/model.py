@@ -12,8 +12,8 @@ BEST = 10.0
 FAILED = 5.0
 """A score below this is a fault that reports name and filter by."""
 SPLITS = ("train", "holdout")
-MEASURES = frozenset({"similarity"})
-"""Scorers whose low score is no fault."""
+MEASURES = frozenset({"similarity", "judge"})
+"""Scorers whose low score is no fault by itself."""
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from doctor.evaluate.kin import NOUNS, ONE_OF, agree, reverse
+from doctor.evaluate.kin import GENERATION, KIN, NOUNS, ONE_OF, agree, reverse
 from doctor.evaluate.words import fold, listed, sentences
 
 ME, USER = "<me>", "<user>"
 
-_NAME = r"(?:[A-ZÀ-ÞŁŚŠŽČ][\w'’-]*?(?=['’]s\b|\W|$)(?:\s+(?:(?:de|da|van|von|der|al|el|bin)\s+)?[A-ZÀ-ÞŁŚŠŽČ][\w-]*)*)"
+_NAME = (
+    r"(?:[A-ZÀ-ÞŁŚŠŽČ][\w'’-]*?(?=['’]s\b|\W|$)"
+    r"(?:\s+(?:(?:de|da|van|von|der|al|el|bin|the|of)\s+)?[A-ZÀ-ÞŁŚŠŽČ][\w-]*)*)"
+)
 _WHO = rf"(?P<x>{_NAME}|(?i:\b(?:i|you|he|she|it|they)\b))"
 _ADJECTIVES = (
     r"(?:(?i:older|younger|elder|eldest|youngest|oldest|little|big|late|only|first|second|former|old|new|own|dear|beloved|twin"
@@ -102,6 +105,13 @@ class Speakers:
         return ME if folded in self.me or folded.split()[0] in self.me else folded
 
 
+def topic(question: str, me: Collection[str]) -> str:
+    """The one that a question is about; empty where it names nobody, or two."""
+    named = [fold(found[0]) for found in re.finditer(_NAME, question)]
+    others = {name for name in named if name.split()[0] not in (*_NO_NAME, *me) and name not in me}
+    return others.pop() if len(others) == 1 else ""
+
+
 def relations(text: str, speakers: Speakers) -> list[Relation]:
     """The relations that a text states; those it denies or that name nobody known are left out."""
     found: dict[tuple[str, str, str], Relation] = {}
@@ -163,7 +173,43 @@ def contradiction(claim: Relation, truths: Iterable[Relation], told: str) -> Rel
     known = list(truths)
     if any(_confirms(claim, truth) for truth in known):
         return None
-    return next((truth for truth in known if _contradicts(claim, truth, told)), None)
+    found = next((truth for truth in known if _contradicts(claim, truth, told)), None)
+    return found or _generations_apart(claim, known)
+
+
+def strangers(one: str, other: str, known: Iterable[Relation]) -> bool:
+    """Whether one of two is known to be of a family that the other is not of."""
+    pairs = [{truth.who, truth.whom} for truth in known if truth.noun in KIN]
+    named = {end for pair in pairs for end in pair}
+    family, grown = {end for end in named | {one} if _same(end, one)}, True
+    while grown:
+        near = {end for pair in pairs if pair & family for end in pair}
+        near |= {end for end in named if any(_same(end, member) for member in near)}
+        grown, family = not near <= family, family | near
+    return any(_same(end, name) for end in named for name in (one, other)) and not any(
+        _same(end, other) for end in family
+    )
+
+
+def _generations_apart(claim: Relation, known: list[Relation]) -> Relation | None:
+    """A known relation from which the two are as many generations apart as the claimed one cannot be."""
+    offset = GENERATION.get(claim.noun)
+    who, whom = (_generation(end, known) for end in (claim.who, claim.whom))
+    if offset is None or who is None or whom is None or who[0] - whom[0] == offset:
+        return None
+    return who[1] or whom[1]
+
+
+def _generation(name: str, known: list[Relation]) -> tuple[int, Relation | None] | None:
+    """How many generations somebody is above the answering one, and from which relation that is known."""
+    if name == ME:
+        return 0, None
+    for truth in known:
+        if truth.whom == ME and _same(truth.who, name) and truth.noun in GENERATION:
+            return GENERATION[truth.noun], truth
+        if truth.who == ME and _same(truth.whom, name) and truth.noun in GENERATION:
+            return -GENERATION[truth.noun], truth
+    return None
 
 
 def _same(one: str, other: str) -> bool:

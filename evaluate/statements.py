@@ -25,8 +25,9 @@ _OPPOSITES = (
     "increased decreased, increase decrease, won lost, win lose, married divorced, married unmarried, buy sell, "
     "bought sold, buys sells, lent borrowed, lends borrows, taught learned, faster slower, longer shorter, "
     "stronger weaker, higher lower, heavier lighter, true false, allowed forbidden, safe dangerous, deaf hearing, "
-    "day night, summer winter, morning evening, up down, maternal paternal, single married, poor rich, "
-    "best worst, yes no"
+    "day night, summer winter, morning evening, up down, closer farther, closer further, nearer farther, "
+    "nearer further, near far, closest farthest, nearest farthest, maternal paternal, single married, poor rich, "
+    "best worst"
 )
 OPPOSITE: dict[str, set[str]] = {}
 for one, other in map(str.split, _OPPOSITES.split(", ")):
@@ -37,6 +38,8 @@ _EVEN = listed(
     "neighbours neighbors colleagues both between together same beside alongside"
 )
 """Words that bind two alike: the order of the names says nothing."""
+_WITHIN_NAME = re.compile(r"\s+(?:(?:da|de|del|di|van|von|der|of|the|al|bin)\s+)*")
+_PRONOUN = re.compile(r"(?:no|yes)?\W*(?:it|he|she|they|this|that|these|those)\b")
 _PASSIVE = re.compile(
     r"\b(?:is|was|are|were|been|being|got)\s+(?:\w+ly\s+)?\w+(?:ed|en|nt|ght|un|ne|wn|ft|ld|de|ht|it|ut)\s+(?:\w+\s+){0,3}?by\b"
 )
@@ -70,27 +73,42 @@ class Statement:
             if self.text[word.start].isupper() and word.text not in STOPWORDS
         )
 
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """Its names in order, each by its first word: `Leonardo da Vinci` is one."""
+        found: list[str] = []
+        end = -1
+        for word in words(self.text):
+            if self.text[word.start].isupper() and word.text not in STOPWORDS:
+                if end < 0 or not _WITHIN_NAME.fullmatch(self.text[end : word.start]):
+                    found.append(word.text.removesuffix("'s"))
+                end = word.end
+        return tuple(found)
+
 
 def statements(text: str) -> list[Statement]:
     """The sentences of a text that state something: questions are left out."""
     return [Statement(text[a:b], a, b) for a, b in sentences(text) if not text[a:b].rstrip("\"'”’)").endswith("?")]
 
 
-def clashes(told: str, answer: str) -> Iterator[tuple[Statement, str]]:
-    """The sentences of an answer that contradict one of what was told, each with how."""
-    known = statements(told)
+def clashes(told: str, answer: str, asked: str = "") -> Iterator[tuple[Statement, str]]:
+    """The sentences of an answer that contradict one of what was told, each with how; `it` is what was asked about."""
+    known, topic = statements(told), content(asked)
     for claim in statements(answer):
-        same = [truth for truth in known if _alike(truth, claim)]
+        same = [truth for truth in known if _alike(truth, claim, topic)]
         if same and not any(_agree(truth, claim) for truth in same):
             yield claim, f"where it is known that {same[0].text!r}"
 
 
-def _alike(truth: Statement, claim: Statement) -> bool:
+def _alike(truth: Statement, claim: Statement, topic: set[str]) -> bool:
     """Whether two sentences speak of the same: they share nearly all their words, opposites counted as equal."""
     one, other = set(truth.meaning), set(claim.meaning)
+    if _PRONOUN.match(fold(claim.text)):
+        other |= topic & one
     one, other = ({_base(word, there) for word in here} for here, there in ((one, other), (other, one)))
     shared = one & other
-    return len(shared) >= 2 and len(shared) >= 0.75 * len(one) and len(shared) >= 0.75 * len(other)
+    same = one == other and bool(one)
+    return same or (len(shared) >= 2 and len(shared) >= 0.75 * max(len(one), len(other)))
 
 
 _OPPOSED_STEMS = {stem(word): {stem(other) for other in others} for word, others in OPPOSITE.items()}
@@ -104,7 +122,7 @@ def _base(word: str, among: Collection[str]) -> str:
 
 def _agree(truth: Statement, claim: Statement) -> bool:
     turns = [truth.denies != claim.denies, _opposed(truth, claim), _exchanged(truth, claim)]
-    return sum(turns) % 2 == 0 and not _renumbered(truth, claim)
+    return sum(turns) % 2 == 0 and not _renumbered(truth, claim) and not _attributed(truth, claim)
 
 
 def _opposed(truth: Statement, claim: Statement) -> bool:
@@ -116,12 +134,31 @@ def _opposed(truth: Statement, claim: Statement) -> bool:
 
 def _exchanged(truth: Statement, claim: Statement) -> bool:
     """Whether two names changed places, where their order says who is what."""
-    ours, theirs = truth.names, claim.names
+    ours, theirs = truth.entities, claim.entities
     shared = [name for name in dict.fromkeys(ours) if name in theirs]
     if len(shared) < 2 or {w.text for w in words(truth.text)} & _EVEN:
         return False
     moved = [name for name in dict.fromkeys(theirs) if name in shared] != shared
     return moved != (bool(_PASSIVE.search(fold(truth.text))) != bool(_PASSIVE.search(fold(claim.text))))
+
+
+def _attributed(truth: Statement, claim: Statement) -> bool:
+    """Whether two names changed what is said of them: `Hans is a vet and Lisa a farmer`."""
+    ours, theirs = _of_whom(truth), _of_whom(claim)
+    moved = {(ours[word], theirs[word]) for word in ours.keys() & theirs.keys() if ours[word] != theirs[word]}
+    return any((there, here) in moved for here, there in moved)
+
+
+def _of_whom(statement: Statement) -> dict[str, str]:
+    """Every word of meaning under the name before it."""
+    bound, name = {}, ""
+    for word in words(statement.text):
+        text = word.text.removesuffix("'s")
+        if text in statement.names:
+            name = text
+        elif name and text not in STOPWORDS:
+            bound[stem(text)] = name
+    return bound
 
 
 def _renumbered(truth: Statement, claim: Statement) -> bool:

@@ -74,7 +74,8 @@ def _tokens(text: str) -> Iterator[re.Match[str]]:
 
 def _roles(text: str) -> Iterator[re.Match[str]]:
     """Role tags that open a turn; one `System: Debian` among `Key: value` lines is a table, not a turn."""
-    table = len(re.findall(r"^[ \t]*[-*]?[ \t]*[A-Z][\w /]{1,24}:[ \t]+\S", text, re.MULTILINE)) >= 3
+    keys = re.findall(r"^[ \t]*[-*]?[ \t]*([A-Z][\w /]{1,24}):[ \t]+\S", text, re.MULTILINE)
+    table = len(keys) >= 3 and len(set(keys)) == len(keys)
     for match in _TAG.finditer(text):
         role = match["role"].lower()
         others = {m["role"].lower() for m in _TAG.finditer(text)} - {role}

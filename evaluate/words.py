@@ -27,7 +27,11 @@ NUMBERS = {
     "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
 }  # fmt: skip
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
-_DIGITS = re.compile(r"(?<![\w.,])[-−]?\d{1,3}(?:[,\u202f ]\d{3})+(?:\.\d+)?(?![\d])|(?<![\w.])[-−]?\d+(?:\.\d+)?")
+_DIGITS = re.compile(
+    r"(?P<digits>(?<![\w.,])[-−]?\d{1,3}(?:[,\u202f ]\d{3})+(?:\.\d+)?(?![\d])|(?<![\w.])[-−]?\d+(?:\.\d+)?)"
+    r"(?P<scale>\s+(?:hundred|thousand|million|billion)\b)?",
+    re.IGNORECASE,
+)
 
 STOPWORDS = listed(
     "a an the of to in on at by for with from as is are was were be been being am do does did have has had "
@@ -118,11 +122,17 @@ def content(text: str) -> set[str]:
 def numbers(text: str) -> list[tuple[float, int, int]]:
     """The numbers of a text, in digits or English words, with their places.
 
-    >>> [value for value, _, _ in numbers("Forty-two boats, 1,200 nets and 3.5 km")]
-    [42.0, 1200.0, 3.5]
+    >>> [value for value, _, _ in numbers("Forty-two boats, 1,200 nets, 3.5 km and 2 million")]
+    [42.0, 1200.0, 3.5, 2000000.0]
     """
-    digits = [(float(re.sub("[,\u202f ]", "", f[0]).replace("−", "-")), *f.span()) for f in _DIGITS.finditer(text)]
-    return sorted([*digits, *_spelled(words(text))], key=lambda number: number[1])
+    found = [(_value(match), *match.span()) for match in _DIGITS.finditer(text)]
+    return sorted([*found, *_spelled(words(text))], key=lambda number: number[1])
+
+
+def _value(match: re.Match[str]) -> float:
+    """A number in digits, with the `million` behind it."""
+    digits = float(re.sub("[,\u202f ]", "", match["digits"]).replace("−", "-"))
+    return digits * SCALES.get((match["scale"] or "").strip().lower(), 1)
 
 
 def _spelled(found: list[Word]) -> Iterator[tuple[float, int, int]]:

@@ -1,7 +1,7 @@
 """A download or a load is given a keyword that has another name now, or that changes nothing.
 
 `use_auth_token` became `token`, `use_flash_attention_2=True` became `attn_implementation="flash_attention_2"`;
-`resume_download`, `local_dir_use_symlinks` and `safe_serialization=True` ask for what is done anyway.  transformers 5.0
+`resume_download` and `local_dir_use_symlinks` ask for what is done anyway.  transformers 5.0
 hands them to the model (`TypeError: ... got an unexpected keyword argument 'use_auth_token'`), a tokenizer swallows
 the token in silence, and huggingface-hub 1.0 refuses them.
 
@@ -23,7 +23,7 @@ IMPORT = "from transformers import AutoModel, AutoTokenizer\n"
 
 class LegacyKeyword(ArgumentPatch):
     old, new = "transformers<5", "transformers>=4.36"
-    needles = tuple(name.encode() for name in (*IDLE, "use_auth_token", "use_flash_attention_2", "safe_serialization"))
+    needles = tuple(name.encode() for name in (*IDLE, "use_auth_token", "use_flash_attention_2"))
     of = frozenset(
         {
             *FROM_PRETRAINED,
@@ -38,7 +38,7 @@ class LegacyKeyword(ArgumentPatch):
     mends = tuple(
         f"argument:{callee}.{name}"
         for callee in sorted(of)
-        for name in (*IDLE, "use_auth_token", "use_flash_attention_2", "safe_serialization")
+        for name in (*IDLE, "use_auth_token", "use_flash_attention_2")
     )
     examples = [
         Example(
@@ -58,10 +58,6 @@ class LegacyKeyword(ArgumentPatch):
             "snapshot_download('m', local_dir='d', local_dir_use_symlinks=False, resume_download=True)",
             "from huggingface_hub import snapshot_download\nsnapshot_download('m', local_dir='d')",
         ),
-        Example(
-            f'{IMPORT}m.save_pretrained("out", safe_serialization=True)', f'{IMPORT}m.save_pretrained("out")'
-        ),
-        Example(f'{IMPORT}m.save_pretrained("out", safe_serialization=False)', keeps="5.x writes safetensors only"),
         Example(f'{IMPORT}m = AutoModel.from_pretrained("m", token=True)  # use_auth_token', keeps="the new name"),
         Example("from diffusers import Pipe\nPipe.from_pretrained('m', use_auth_token=True)", keeps="another library"),
     ]  # fmt: skip
@@ -80,8 +76,6 @@ M.from_pretrained(folder(), use_auth_token=None, resume_download=True)
         given.rename("use_auth_token", "token")
         for name in IDLE:
             given.remove(name)
-        if literal(given.get("safe_serialization")) is True:
-            given.remove("safe_serialization")
         flash = literal(given.get("use_flash_attention_2"))
         if flash in (False, None) or "attn_implementation" in given:
             given.remove("use_flash_attention_2")

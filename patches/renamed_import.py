@@ -56,6 +56,7 @@ class RenamedImport(ScriptPatch):
             "from peft.utils import prepare_model_for_int8_training as prepare\nm = prepare(m)",
             f"from peft import {KBIT} as prepare\nm = prepare(m)",
         ),
+        Example("from transformers import deepspeed\n", "from transformers.integrations import deepspeed\n"),
         Example(f"from peft import {KBIT}\nm = {KBIT}(m)", keeps="the new name"),
         Example("def prepare_model_for_int8_training(m):\n    return m", keeps="a function of the script"),
         Example(
@@ -101,6 +102,8 @@ assert not is_deepspeed_zero3_enabled()
             return updated_node.with_changes(module=_name(MOVED[module].module))
         if isinstance(updated_node.names, cst.ImportStar):
             return updated_node
+        if module == "transformers" and [dotted(alias.name) for alias in updated_node.names] == ["deepspeed"]:
+            return updated_node.with_changes(module=_name("transformers.integrations"))
         names = [self._alias(module, alias) for alias in updated_node.names]
         if all(a is b for a, b in zip(names, updated_node.names, strict=True)):
             return updated_node

@@ -94,9 +94,17 @@ assert Mine(M(TinyConfig()), args, train_dataset=rows).train().global_step == 2
             changes["star_kwarg"] = cst.Param(cst.Name(f"{prefix}kwargs"), star="**")
         else:
             stars = stars.replace(f"**{prefix}kwargs", f"**{params.star_kwarg.name.value}")
+        named = list(params.params)
+        if named and changes and isinstance(named[-1].comma, cst.Comma) and not params.kwonly_params:
+            # A trailing comma: one parameter a line, the new ones too.
+            closing = named[-1].comma
+            between = named[0].comma if len(named) > 1 else closing
+            named[-1] = named[-1].with_changes(comma=between)
+            for kind, comma in zip(changes, (*([between] * (len(changes) - 1)), closing), strict=True):
+                changes[kind] = changes[kind].with_changes(comma=comma)
         handed = cst.ensure_type(cst.parse_expression(f"f({stars})"), cst.Call).args
         body = updated_node.body.visit(_HandOn(name, handed))
-        return updated_node.with_changes(params=params.with_changes(**changes), body=body)
+        return updated_node.with_changes(params=params.with_changes(params=named, **changes), body=body)
 
 
 class _HandOn(cst.CSTTransformer):

@@ -42,7 +42,9 @@ TAKEN = {
 """Methods that swallow `**kwargs` and take out of them what they know."""
 OPEN = frozenset({"load_dataset", "pipeline"})
 """Take any keyword and hand it on; what they name themselves is tabled."""
-IMPLIED = frozenset({"config", "state_dict", "proxies", "output_loading_info", "_from_auto", "_from_pipeline"})
+IMPLIED = frozenset(
+    {"torch_dtype", "config", "state_dict", "proxies", "output_loading_info", "_from_auto", "_from_pipeline"}
+)
 MODULES = {
     "trl": ("trl", "trl.core", "trl.trainer", "trl.trainer.utils", "trl.models", "trl.extras"),
     "peft": ("peft", "peft.utils", "peft.tuners", "peft.tuners.lora", "peft.utils.other"),
@@ -265,7 +267,7 @@ def callables(wheels: list[Wheel], known: dict[str, set[str]]) -> dict[str, dict
             continue
         based = [wheel.base(name) for wheel in wheels]
         inherited = next((b for b in reversed(based) if b), "")
-        everything = set().union(*(row[0] for row in rows if row)) - known.get(inherited, set())
+        everything = set().union(*(row[0] for row in rows if row)) - known.get(inherited, set()) - IMPLIED
         takes = {
             argument: [
                 None if row is None else argument in row[0] or (row[1] and not base)
@@ -278,6 +280,11 @@ def callables(wheels: list[Wheel], known: dict[str, set[str]]) -> dict[str, dict
             table["base"] = inherited
         if table:
             found[f"{library}.{name}"] = table
+    for name in ("TrainingArguments", "Trainer"):
+        base, derived = found.get(f"transformers.{name}"), found.get(f"transformers.Seq2Seq{name}")
+        if base and derived:
+            own = {spans: names for spans, names in derived.items() if base.get(spans) != names}
+            found[f"transformers.Seq2Seq{name}"] = {**own, "base": f"transformers.{name}"}
     return found
 
 

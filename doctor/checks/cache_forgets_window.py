@@ -22,6 +22,8 @@ from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers<4.56"
 ROOT, MIXIN, PREPARE = "PreTrainedModel", "GenerationMixin", "prepare_inputs_for_generation"
+NEWER = {"create_causal_mask", "create_sliding_window_causal_mask", "create_masks_for_generate"}
+"""Functions of the library that know the cache; a file with one of them is written for it."""
 MASK = "class P(PreTrainedModel):\n    def _mask(self, x):\n        return x > self.config.sliding_window\n"
 HEAD = MASK + "class Head(P, GenerationMixin):\n    pass\n"
 
@@ -35,6 +37,7 @@ HEAD = MASK + "class Head(P, GenerationMixin):\n    pass\n"
         remote_code(HEAD + "    def prepare_inputs_for_generation(self, ids): return {}"),
         remote_code(HEAD.replace("_mask", "_attend")),
         remote_code(HEAD, sliding_window=None),
+        remote_code(HEAD + "    mask = create_sliding_window_causal_mask\n"),
     ],
     fails=[remote_code(HEAD), remote_code(HEAD, "4.47.1"), remote_code(HEAD, "4.57.6", sliding_window=4096)],
     kinds=["remote-code"],
@@ -44,7 +47,7 @@ def cache_forgets_window(code: Code, facts: Facts) -> Iterator[Finding]:
     judged, classes, model = verdict(WORKS, facts), code.classes, facts.model_of(code.source)
     if judged is None or (model is not None and model.config.get("sliding_window", 0) is None):
         return
-    if not any(_masks(classes, name) for name in classes.nodes):
+    if code.names & NEWER or not any(_masks(classes, name) for name in classes.nodes):
         return
     for name, node in classes.nodes.items():
         if MIXIN in classes.bases(name) and classes.derives(name, ROOT) and classes.method(name, PREPARE) is None:

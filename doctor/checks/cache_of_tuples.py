@@ -31,7 +31,8 @@ ELSEWHERE = frozenset({
 })
 # fmt: on
 """A file with one of these names takes cache objects, or leaves the cache to a model of the library."""
-TAKES = rb"\b(?:past_key_values?|layer_past)\[|\bzip\([^)]*\b(?:past_key_values?|layer_past)\b"
+TAKES = (b"past_key_values[", b"past_key_value[", b"layer_past[")
+ZIPS = rb"zip\([^)]*\b(?:past_key_values?|layer_past)\b"
 MODEL = "class M(PreTrainedModel):\n    def forward(self, past_key_values=None):\n        "
 
 
@@ -39,7 +40,7 @@ MODEL = "class M(PreTrainedModel):\n    def forward(self, past_key_values=None):
     "remote-code",
     Severity.ERROR,
     needles=[b"past_key_value", b"layer_past"],
-    confirm=lambda data: ROOT.encode() in data and re.search(TAKES, data),
+    confirm=lambda data: any(words in data for words in TAKES) or re.search(ZIPS, data),
     passes=[
         remote_code(MODEL + "n = past_key_values.get_seq_length() or past_key_values[0]"),
         remote_code("class M(nn.Module):\n    def f(self, past_key_values):\n        return past_key_values[0]"),

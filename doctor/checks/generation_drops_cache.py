@@ -48,7 +48,8 @@ def generation_drops_cache(code: Code, facts: Facts) -> Iterator[Finding]:
     if (judged := verdict(WORKS, facts)) is None:
         return
     for assign in code.nodes(ast.Assign):
-        if ast.unparse(assign) != "past_key_values = None":
+        empty = isinstance(assign.value, ast.Constant) and assign.value.value is None
+        if not empty or [getattr(target, "id", "") for target in assign.targets] != ["past_key_values"]:
             continue
         function = code.function(assign)
         if not isinstance(function, ast.FunctionDef) or function.name != OVERRIDE or _takes_back(function):

@@ -44,7 +44,8 @@ def generation_mask_none(code: Code, facts: Facts) -> Iterator[Finding]:
     if (judged := verdict(WORKS, facts)) is None:
         return
     for test in code.nodes(ast.Compare):
-        if ast.unparse(test) != "'attention_mask' in model_kwargs":
+        held = isinstance(test.left, ast.Constant) and test.left.value == "attention_mask"
+        if not held or ast.unparse(test) != "'attention_mask' in model_kwargs":
             continue
         if getattr(code.function(test), "name", "") == UPDATE:
             yield Finding(

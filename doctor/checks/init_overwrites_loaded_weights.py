@@ -142,6 +142,8 @@ def _is_data(node: ast.expr, *names: str) -> bool:
 
 
 def _asks(code: Code, node: ast.AST) -> bool:
+    if MARK not in code.text:
+        return False
     tests = (parent.test for parent in code.parents(node) if isinstance(parent, ast.If | ast.IfExp))
     return any(MARK in ast.unparse(test) for test in tests)
 

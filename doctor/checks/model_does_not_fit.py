@@ -57,6 +57,7 @@ CARD = Machine(gpus=(Gpu("NVIDIA GeForce GTX 1650", FOUR, 3900 << 20, "7.5"),), 
         _facts(PHI3, machine=CARD),
         _facts(PHI3, "5.0.0", machine=CARD, variables={"HF_DEACTIVATE_ASYNC_LOAD": "1"}),
         _facts(PHI3, "5.0.0", machine=CARD, targets=()),
+        _facts(PHI3, "5.0.0", vram=FOUR, targets=()),
         _facts({"model_type": "phi3"}, vram=FOUR),
     ],
     fails=[
@@ -64,6 +65,7 @@ CARD = Machine(gpus=(Gpu("NVIDIA GeForce GTX 1650", FOUR, 3900 << 20, "7.5"),), 
         _facts(PHI3, vram=FOUR),
         _facts(PHI3, machine=CARD, max_length=2048),
         _facts({**PHI3, "num_hidden_layers": 96}, machine=CARD),
+        _facts(PHI3, "5.0.0", machine=CARD, targets=(), model="/models/phi"),
     ],
 )
 def model_does_not_fit(facts: Facts) -> Iterator[Finding]:
@@ -79,7 +81,7 @@ def model_does_not_fit(facts: Facts) -> Iterator[Finding]:
 def _named(model: ModelFacts, facts: Facts) -> bool:
     """Whether the user gave this folder or one around it; a whole cache is not loaded at once."""
     around = (model.path, *_parents(model.path))
-    return any(target in around for target in facts.targets) or (not facts.targets and facts.vram is not None)
+    return model.path == facts.model or any(target in around for target in facts.targets)
 
 
 def _parents(path: str) -> Iterator[str]:

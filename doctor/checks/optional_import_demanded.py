@@ -21,8 +21,8 @@ from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers>=4.49"
 PACKAGES = (
-    *("apex", "bitsandbytes", "causal_conv1d", "deepspeed", "flash_attn", "mamba_ssm", "mambapy", "triton"),
-    *("xformers",),
+    *("apex", "bitsandbytes", "deepspeed", "mambapy", "triton", "xformers"),
+    *("causal_conv1d", "flash_attn", "mamba_ssm"),
 )
 AVAILABLE = r"is_\w+_available$"
 IMPORTS = rb"(?m)^[ \t]+(?:import|from)[ \t]+(?:" + "|".join(PACKAGES).encode() + rb")\b"
@@ -38,7 +38,7 @@ def _beside(text: str, *packages: str) -> Facts:
 @source_check(
     "remote-code",
     Severity.ERROR,
-    needles=[f" {word} {name}".encode() for name in PACKAGES for word in ("import", "from")],
+    needles=[b"    import ", b"    from ", b"\timport ", *(f"\tfrom {name}".encode() for name in PACKAGES[-3:])],
     confirm=lambda data: re.search(IMPORTS, data),
     passes=[
         remote_code(GUARDED),

@@ -23,7 +23,7 @@ from doctor import signatures
 from doctor.calls import refused
 from doctor.code import OURS, Code
 from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, source_check
-from doctor.releases import Minor
+from doctor.releases import LAST, Life, Minor
 from doctor.script import LIBRARIES, Argument, script_of
 from doctor.spelling import remote_code
 
@@ -60,6 +60,7 @@ INSTEAD = {
     "push_to_hub_token": "write `hub_token`",
     "replace_additional_special_tokens": "write `replace_extra_special_tokens`",
     "repo_path_or_name": "write `repo_id`",
+    "safe_serialization": "leave it out: weights are always saved as safetensors",
     "save_safetensors": "leave it out: weights are always saved as safetensors",
     "split_batches": 'write `accelerator_config={"split_batches": ...}`',
     "tokenizer": "write `processing_class`",
@@ -71,12 +72,21 @@ INSTEAD = {
     "use_seedable_sampler": "write `dataloader_config=DataLoaderConfiguration(use_seedable_sampler=...)`",
     "warmup_ratio": "write the steps as `warmup_steps`; from 5.0 on a value below 1 is a ratio there",
 }
+VALUES = {("optim", "adamw_hf"): (Life("-4.49"), 'write `optim="adamw_torch"`, the same with torch')}
+"""Values that a release no longer knows."""
 CONFIGURED = {
     "SFTTrainer": "SFTConfig", "DPOTrainer": "DPOConfig", "KTOTrainer": "KTOConfig", "RewardTrainer": "RewardConfig",
     "ORPOTrainer": "ORPOConfig", "CPOTrainer": "CPOConfig", "PPOTrainer": "PPOConfig", "GRPOTrainer": "GRPOConfig",
 }  # fmt: skip
 """Trainers of trl whose own arguments moved into a configuration."""
-HARMLESS = frozenset({"transformers.PreTrainedConfig.from_pretrained", "transformers.PreTrainedModel.push_to_hub"})
+HARMLESS = frozenset(
+    {
+        "datasets.load_dataset",
+        "transformers.PreTrainedConfig.from_pretrained",
+        "transformers.PreTrainedModel.push_to_hub",
+        "transformers.PreTrainedModel.save_pretrained",
+    }
+)
 """Take any other keyword without an error; `token` and `use_auth_token` still matter there."""
 
 
@@ -98,7 +108,7 @@ REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|
     "script",
     Severity.ERROR,
     needles=[f"{verb} {library}".encode() for library in sorted(LIBRARIES) for verb in ("from", "import")],
-    confirm=lambda data: REMOTE.search(data) or not signatures.changing().isdisjoint(re.findall(rb"\w{4,}", data)),
+    confirm=lambda data: REMOTE.search(data) or _names_something(data),
     passes=[
         _facts(ARGUMENTS + "TrainingArguments('out', eval_strategy='steps', warmup_steps=10)"),
         _facts("from mine import TrainingArguments\nTrainingArguments('out', evaluation_strategy='steps')"),
@@ -127,8 +137,8 @@ REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|
 )
 def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find keywords, fields and attributes that the judged release, or a later one, does not take."""
+    yield from refused(code, facts)
     if code.source.kind == "remote-code":
-        yield from refused(code, facts)
         return
     script = script_of(code.tree)
     ways: list[tuple[Way, Iterator[Argument]]] = [
@@ -144,10 +154,16 @@ def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
             if place in seen or _excused(code, argument, way):
                 continue
             seen.add(place)
-            if (answer := _judge(argument, way, facts)) is not None:
+            if (answer := _judge(argument, way, facts) or _value(argument, facts)) is not None:
                 message, severity, construct = answer
                 remedy = Remedy("advice", _instead(argument))
                 yield Finding(message, remedy, code.location(argument.node), construct, severity=severity)
+
+
+def _names_something(data: bytes) -> bool:
+    """Whether a file names an argument, or a value, that some release does not take."""
+    words = re.findall(rb"\w{4,}", data)
+    return not signatures.changing().isdisjoint(words) or any(value.encode() in words for _, value in VALUES)
 
 
 def _excused(code: Code, argument: Argument, way: Way) -> bool:
@@ -172,10 +188,23 @@ def _chosen(code: Code, argument: Argument) -> bool:
     return False
 
 
+def _value(argument: Argument, facts: Facts) -> tuple[str, Severity, str] | None:
+    """The same of an argument whose value is gone."""
+    value = getattr(argument.value, "value", None)
+    known = VALUES.get((argument.name, value)) if isinstance(value, str) else None
+    release = signatures.judged("transformers", facts)
+    if known is None or (release.minor in known[0] and not known[0].lost(release.minor)):
+        return None
+    severity = Severity.WARNING if release.minor in known[0] else Severity.ERROR
+    last = known[0].ended(LAST)
+    said = f'{argument.name}="{value}" is the name of something that releases after {_text(last or LAST)} do not have'
+    return said, severity, f"value:{value}"
+
+
 def _judge(argument: Argument, way: Way, facts: Facts) -> tuple[str, Severity, str] | None:
     """The message, the severity and the construct; None where the release takes the argument."""
     known = signatures.argument(argument.callee.name, argument.name)
-    if known is None or (argument.callee.name in HARMLESS and argument.name not in ("use_auth_token", "token")):
+    if known is None or _swallowed(argument) or _gone(argument.callee.name, facts):
         return None
     decides, life = known
     library = decides.partition(".")[0]
@@ -196,11 +225,26 @@ def _judge(argument: Argument, way: Way, facts: Facts) -> tuple[str, Severity, s
     last, first = life.ended(release.minor), life.begins(release.minor)
     known_last = f": the last release that does is {_text(last)}" if last else ""
     since = known_last or (f": it came with {_text(first)}" if first else "")
-    assumed = "" if release.installed else " (the newest known)"
+    assumed = "" if release.installed or library == "transformers" else " (the newest known)"
     effects = {"gives": "does not take", "reads": "does not have", "declares": "does nothing with"}
     effect = effects.get(way, "does not hand over")
-    severity = Severity.WARNING if way == "declares" and argument.name not in INSTEAD else Severity.ERROR
+    mild = (way == "declares" and argument.name not in INSTEAD) or argument.name == "safe_serialization"
+    severity = Severity.WARNING if mild else Severity.ERROR
     return f"{said[way]}, which {release}{assumed} {effect}{since}", severity, construct
+
+
+def _swallowed(argument: Argument) -> bool:
+    """Whether the release takes the keyword without an error, and without another outcome."""
+    if argument.name == "safe_serialization":  # peft's models take it to this day
+        return getattr(argument.value, "value", None) is not False
+    return argument.callee.name in HARMLESS and argument.name not in ("use_auth_token", "token")
+
+
+def _gone(callee: str, facts: Facts) -> bool:
+    """Whether the callee itself is gone, which removed-import says."""
+    library, _, name = callee.partition(".")
+    life = signatures.imported(library, name)
+    return life is not None and signatures.judged(library, facts).minor not in life
 
 
 def _spelled(argument: Argument) -> str:
@@ -209,6 +253,8 @@ def _spelled(argument: Argument) -> str:
 
 def _instead(argument: Argument) -> str:
     owner = argument.callee.name.rpartition(".")[2]
+    if known := VALUES.get((argument.name, getattr(argument.value, "value", None))):  # type: ignore[arg-type]
+        return known[1]
     if owner in CONFIGURED and argument.name not in ("tokenizer", "processing_class"):
         name = "max_length" if argument.name == "max_seq_length" else argument.name
         return f"write it in the configuration: `args={CONFIGURED[owner]}(..., {name}=...)`"

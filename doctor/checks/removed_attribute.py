@@ -90,9 +90,9 @@ MODEL = "class M(PreTrainedModel):\n    def f(self):\n        return self.{}\n"
 )
 def removed_attribute(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find uses of names that their class has lost, on what is called, imported as, or is, such an object."""
-    release = facts.transformers
-    for node in code.nodes(ast.Attribute):
-        of = _kind(code, facts, node)
+    release, lost = facts.transformers, _lost()
+    for node in code.every(ast.Attribute):
+        of = _kind(code, facts, node) if node.attr in lost else None
         life = members.member(of, node.attr) if of else None
         if life is None or code.ours(node) or code.guarded(node, "AttributeError") or code.tested(node, node.attr):
             continue
@@ -104,7 +104,7 @@ def removed_attribute(code: Code, facts: Facts) -> Iterator[Finding]:
 
 def _kind(code: Code, facts: Facts, node: ast.Attribute) -> str | None:
     """The class on which a name is looked up, where that can be told; None also where the file makes the name."""
-    if isinstance(node.ctx, ast.Store) or node.attr not in _lost():
+    if isinstance(node.ctx, ast.Store):
         return None
     owner, text = node.value, ast.unparse(node.value)
     if node.attr in MASKS:

@@ -29,6 +29,9 @@ MODEL = "class M(PreTrainedModel):\n    def __init__(self, config):\n        sel
     passes=[
         remote_code(MODEL.format("{}")),
         remote_code(MODEL.format("[]")),
+        remote_code(
+            MODEL.format("self._tied_weights_keys.copy()") + "class N(M):\n    _tied_weights_keys = {'a': 'b'}\n"
+        ),
         remote_code(MODEL.format("['a']") + f"        {TARGET} = {HELPER}(self)\n"),
     ],
     fails=[
@@ -40,7 +43,7 @@ MODEL = "class M(PreTrainedModel):\n    def __init__(self, config):\n        sel
 def tied_weights_keys_computed(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find what `__init__` assigns to `self._tied_weights_keys`, where it is no mapping."""
     judged = verdict(WORKS, facts)
-    if judged is None or HELPER in code.names:
+    if judged is None or HELPER in code.names or _written_for_5(code):
         return
     for assign in code.nodes(ast.Assign):
         empty = isinstance(assign.value, ast.List | ast.Tuple) and not assign.value.elts
@@ -54,3 +57,12 @@ def tied_weights_keys_computed(code: Code, facts: Facts) -> Iterator[Finding]:
                 severity=judged.severity,
             )
             return
+
+
+def _written_for_5(code: Code) -> bool:
+    """Whether the classes of the file name their tied weights in mappings, of which a copy is one too."""
+    assigned = [
+        assign for node in code.classes.nodes.values() for assign in node.body if isinstance(assign, ast.Assign)
+    ]
+    named = [assign.value for assign in assigned if ast.unparse(assign.targets[0]) == "_tied_weights_keys"]
+    return bool(named) and all(isinstance(value, ast.Dict) for value in named)

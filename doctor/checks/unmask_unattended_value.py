@@ -40,7 +40,7 @@ def unmask_unattended_value(code: Code, facts: Facts) -> Iterator[Finding]:
     if (judged := verdict(WORKS, facts)) is None:
         return
     for call in code.nodes(ast.Call):
-        if not isinstance(call.func, ast.Attribute) or ast.unparse(call.func) != CALLED:
+        if getattr(call.func, "attr", "") != "_unmask_unattended" or ast.unparse(call.func) != CALLED:
             continue
         named = any(keyword.arg == "unmasked_value" for keyword in call.keywords)
         if named or len(call.args) == 3:

@@ -11,13 +11,14 @@ Reference: https://huggingface.co/docs/huggingface_hub/package_reference/environ
 from __future__ import annotations
 
 import ast
+import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from doctor.code import Code
-from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, check, within
+from doctor.model import Export, Facts, Finding, Location, Package, Remedy, Severity, Source, check, within
 
 
 class Ignored(NamedTuple):
@@ -69,23 +70,33 @@ def _script(text: str) -> Facts:
         Facts(packages=FOUR, variables={"TRANSFORMERS_CACHE": "/data/hf", "HF_HUB_ENABLE_HF_TRANSFER": "1"}),
         Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": "/data/hf", "HF_HUB_CACHE": "/data/hf"}),
         Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": ""}),
+        Facts(packages=FOUR, exports=(Export("/work/run.sh", 3, "TRANSFORMERS_CACHE", "/data/hf"),)),
     ],
     fails=[
         Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": "/data/hf"}),
         Facts(packages=FIVE, variables={"HF_HUB_ENABLE_HF_TRANSFER": "1"}),
         Facts(packages=FIVE, variables={"WANDB_DISABLED": "true"}),
+        Facts(packages=FIVE, exports=(Export("/work/run.sh", 3, "TRANSFORMERS_CACHE", "/data/hf"),)),
     ],
 )
 def variable_ignored(facts: Facts) -> Iterator[Finding]:
-    """Compare the variables that are set with those the installed releases read."""
+    """Compare the variables that are set, here or by a script, with those the installed releases read."""
+    yield from _ignored(facts, facts.variables, {})
+    for path in dict.fromkeys(export.path for export in facts.exports):
+        own = [export for export in facts.exports if export.path == path]
+        places = {export.name: Location(path, export.line) for export in own}
+        yield from _ignored(facts, {export.name: export.value for export in own}, places)
+
+
+def _ignored(facts: Facts, variables: Mapping[str, str], places: Mapping[str, Location]) -> Iterator[Finding]:
     for name, ignored in VARIABLES.items():
-        value = facts.variables.get(name)
+        value = variables.get(name)
         distribution = ignored.by.partition(">")[0]
         version = facts.version(distribution)
         if not value or version is None or not within(ignored.by, version):
             continue
-        if not (ignored.same and ignored.instead in facts.variables):
-            yield _finding(name, value, ignored, f"{distribution} {version}")
+        if not (ignored.same and ignored.instead in variables):
+            yield replace(_finding(name, value, ignored, f"{distribution} {version}"), where=places.get(name))
 
 
 def _stores(code: Code) -> Iterator[tuple[ast.AST, str]]:
@@ -101,8 +112,40 @@ def _stores(code: Code) -> Iterator[tuple[ast.AST, str]]:
                 yield call, str(call.args[0].value)
 
 
+SET = re.compile(
+    r"^[ \t]*(?:export |ENV |ARG |set |-e |- )?[ \t]*(" + "|".join(VARIABLES) + r")(?=[ \t]*[=:]|[ \t]+\S)"
+)
+"""A line of a shell script, a Dockerfile or a list of variables that sets one."""
+
+
+def _lines(code: Code, facts: Facts) -> Iterator[Finding]:
+    """The same of a Dockerfile or a Makefile, whose lines are rewritten; shell scripts are in `Facts.exports`."""
+    if code.source.path.endswith((".sh", ".bash", ".zsh", ".env")):
+        return
+    text = "\n".join(code.lines())
+    for number, line in enumerate(code.lines(), 1):
+        match = SET.match(line)
+        ignored = VARIABLES[match[1]] if match else None
+        if match is None or ignored is None or (ignored.same and re.search(rf"\b{ignored.instead}\b", text)):
+            continue
+        distribution = ignored.by.partition(">")[0]
+        version = facts.transformers if distribution == "transformers" else facts.version(distribution)
+        if version is None or not within(ignored.by, version):
+            continue
+        name, place = match[1], Location(code.source.path, number, match.start(1) + 1)
+        again = len(re.findall(rf"\b{name}\b", text)) > 1
+        safe = ignored.same and name in COSTLY and not again
+        remedy = Remedy("edit", f"set {ignored.instead}" if ignored.instead else "leave it out", ignored.instead, safe)
+        severity = Severity.WARNING if name in COSTLY else Severity.HINT
+        said = f"{name} is set here, but {distribution} {version} does not read it"
+        yield Finding(said, remedy, place, f"variable in text:{name}", replaces=name if safe else "", severity=severity)
+
+
 def _read(code: Code, facts: Facts) -> Iterator[Finding]:
     """The same of the variables that a script sets itself."""
+    if code.source.kind == "text":
+        yield from _lines(code, facts)
+        return
     set_here = {name for _, name in _stores(code)}
     for node, name in _stores(code):
         ignored = VARIABLES.get(name)
@@ -121,7 +164,7 @@ variable_ignored = replace(
     variable_ignored,
     read=_read,
     needles=tuple(name.encode() for name in VARIABLES if len(name) > 6),
-    kinds=("script", "notebook"),
+    kinds=("script", "notebook", "text"),
     passes=(*variable_ignored.passes, _script("import os\nprint(os.environ['TRANSFORMERS_CACHE'])")),
     fails=(*variable_ignored.fails, _script("import os\nos.environ['TRANSFORMERS_CACHE'] = '/data/hf'")),
 )

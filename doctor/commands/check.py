@@ -30,7 +30,9 @@ def run(options: argparse.Namespace) -> int:
 
 def emit(report: Report, options: argparse.Namespace) -> None:
     """Print the report, or write it to --output."""
-    if options.output:
+    if options.statistics:
+        sys.stdout.write(render(report, "statistics"))
+    elif options.output:
         write(Path(options.output), render(report, options.format))
     elif options.format == "text":
         _print(report)

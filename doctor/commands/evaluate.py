@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from doctor import __version__
 from doctor.settings import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from doctor.evaluate.config import Config
     from doctor.evaluate.evaluation import Evaluation
@@ -27,9 +29,7 @@ def run(options: argparse.Namespace) -> int:
     if first == COMPARE and not (others == [] and Path(first).is_file()):
         return _compare(options, others)
     if others:
-        raise UsageError(
-            f"one configuration at a time, not {others[0]!r} too; to compare runs: doctor evaluate compare RUN_A RUN_B"
-        )
+        raise UsageError(f"one configuration at a time, not {others[0]!r} too; to compare: doctor evaluate compare A B")
     return _evaluate(options, Path(first))
 
 
@@ -39,17 +39,16 @@ def _evaluate(options: argparse.Namespace, path: Path) -> int:
     from doctor.evaluate.report import html, json, markdown, text
 
     config = read_config(path)
-    if not options.answers:
-        raise UsageError(
-            f"{path}: has no 'model' that could be asked; score recorded answers with --answers FILE.jsonl"
-        )
-    found = _recorded(config, Path(options.answers))
+    found = _recorded(config, Path(options.answers)) if options.answers else _asked(config, options.fresh)
+    found = _judged(found, config, options.fresh)
     given = advice(found, _explained())
     write = {
         "json": lambda: json.render(found, given, __version__),
         "markdown": lambda: markdown.render(found, given),
         "html": lambda: html.render(found, given, __version__),
     }
+    if not options.answers:
+        _keep(_folder(config), {json.FILE: write["json"](), "report.html": write["html"]()})
     _emit(
         options,
         write.get(options.format),
@@ -69,6 +68,93 @@ def _recorded(config: Config, path: Path) -> Evaluation:
         belong = "belongs" if len(strangers) == 1 else "belong"
         _note(f"{path}: {len(strangers)} of its answers {belong} to no sample, the first has the id {strangers[0]!r}")
     return evaluate(config.samples, answers, config.scorers, path.name)
+
+
+def _asked(config: Config, fresh: bool) -> Evaluation:
+    """A server's answers, scored; they are kept in the run's folder as they come."""
+    from dataclasses import replace
+
+    from doctor.evaluate.evaluation import evaluate
+    from doctor.evaluate.ledger import Ledger
+    from doctor.evaluate.server import ask
+
+    if not config.model:
+        raise UsageError(f"{config.path}: has no 'model' to ask; score recorded answers with --answers FILE.jsonl")
+    gguf = config.model.endswith(".gguf")
+    if not gguf and not config.model.startswith(("http://", "https://")):
+        raise UsageError(
+            f"{config.path}: 'model' is {config.model!r}, neither a URL nor a .gguf file: serve it (vllm serve FOLDER, "
+            "ollama) and write its URL, or score recorded answers with --answers FILE.jsonl"
+        )
+    with Ledger(_folder(config)).open(fresh) as ledger, _served(config, gguf) as (url, content), _progress() as told:
+        answers, name, known = ask(config, ledger, told, url, content)
+    if known:
+        _note(f"{known} of {len(answers)} answers were in {ledger.path} already; --fresh asks again")
+    run = evaluate(config.samples, answers, config.scorers, Path(name).name)
+    generate = config.generate
+    settings = {
+        "url": config.model,
+        "model": name,
+        "max_new_tokens": generate.max_new_tokens,
+        "temperature": generate.temperature,
+    }
+    return replace(run, settings={**settings, "seeds": list(generate.seeds)})
+
+
+def _judged(run: Evaluation, config: Config, fresh: bool) -> Evaluation:
+    """The run with the judge's scores, where there is one; its grades are kept as the answers are."""
+    if not config.judge.url:
+        return run
+    from doctor.evaluate.judge import FILE, judged
+    from doctor.evaluate.ledger import Ledger
+
+    with Ledger(_folder(config), FILE).open(fresh) as ledger, _progress() as told:
+        return judged(run, config, ledger, told)
+
+
+def _served(config: Config, gguf: bool) -> AbstractContextManager[tuple[str, str]]:
+    """The server to ask: one of our own for a GGUF file, else the one that the configuration names."""
+    if not gguf:
+        from doctor.evaluate.server import address
+
+        return nullcontext((address(config.model), ""))
+    from doctor.evaluate.gguf import served
+
+    return served(config)
+
+
+def _folder(config: Config) -> Path:
+    return Path(config.output or f"runs/{config.path.stem}")
+
+
+def _keep(folder: Path, files: dict[str, str]) -> None:
+    from doctor.commands.check import write
+
+    for name, content in files.items():
+        write(folder / name, content)
+    _note(f"kept in {folder}: {', '.join(files)}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A line on the terminal while answers come in; nothing where stderr is none."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    began: list[tuple[float, int]] = []
+
+    def tell(done: int, total: int) -> None:
+        began.append((time.monotonic(), done))
+        (first, before), (now, _) = began[0], began[-1]
+        left = f", {(total - done) * (now - first) / (done - before):.0f} s left" if done > before else ""
+        sys.stderr.write(f"\r\x1b[KAsking: {done} of {total} answers{left}")
+        sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
 
 
 def _compare(options: argparse.Namespace, paths: list[str]) -> int:

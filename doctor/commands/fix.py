@@ -32,17 +32,34 @@ def run(options: argparse.Namespace) -> int:
     report = examine(options)
     with patience("Writing the plan"):
         todo = plan(report.diagnosis, report.facts, unsafe)
+    # Where the report or the diff is for a program, the plan is progress.
+    plain = options.format == "text" and not options.output and not options.diff
+    console = terminal.stdout() if plain else terminal.stderr()
+    if options.verify or options.verify_with:
+        todo, report = _verified(todo, report, options, console)
     if options.diff:
         terminal.diff(todo.diff(), terminal.stdout())
-        return int(report.failed)
-    # Where the report is for a program, the plan is progress.
-    console = terminal.stdout() if options.format == "text" and not options.output else terminal.stderr()
+        return _code(report)
     show(todo, report, console, diff=options.verbose or not options.yes)
     if not todo.edits:
         return _remains(options, report, console)
     if not options.yes and not _agreed(f"Rewrite {count(len(todo.edits), 'file')}?", console):
         return 1
     return _apply(todo, options, report, console)
+
+
+def _verified(todo: Plan, report: Report, options: argparse.Namespace, console: Console) -> tuple[Plan, Report]:
+    """The plan less what would change a model's numbers, and the report with the verdicts, which are shown."""
+    from doctor.commands import verified
+
+    found = verified.verdicts(todo, report, options)
+    verified.show(found, report, console)
+    return todo if options.force else verified.refuse(todo, found), replace(report, verified=found)
+
+
+def _code(report: Report) -> int:
+    """1 where a finding remains, or a model is not known to be what it was."""
+    return int(report.failed or any(verdict.state != "equal" for verdict in report.verified or ()))
 
 
 def _agreed(question: str, console: Console) -> bool:
@@ -73,7 +90,7 @@ def _apply(todo: Plan, options: argparse.Namespace, report: Report, console: Con
     _say(done, report, console)
     again = copy.copy(options)
     again.facts = again.save_facts = None
-    return _remains(options, examine(again), console)
+    return _remains(options, replace(examine(again), verified=report.verified), console)
 
 
 def _say(done: Run, report: Report, console: Console) -> None:
@@ -99,4 +116,4 @@ def _remains(options: argparse.Namespace, report: Report, console: Console) -> i
         show(report, console, brief=True)
     else:
         terminal.line(console, (f"✓ {closing(report)[0]}", "green"))
-    return int(report.failed)
+    return _code(report)

@@ -8,12 +8,13 @@ import io
 import tokenize
 import warnings
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from doctor.fix import Left
 from doctor.fix.edits import Edit
 from doctor.fix.places import Place, Places
 from doctor.model import Facts, Finding, Source
+from doctor.notebook import Notebook, notebook_of
 from doctor.patch import Patch, Refusal, catalogue, rewrite
 
 
@@ -93,17 +94,22 @@ class Drafts:
 def _draft(source: Source, chosen: Sequence[type[Patch]]) -> Draft:
     import libcst as cst
 
-    if source.kind == "notebook":
-        return Draft(reason="is a notebook, which is not rewritten")
     if source.text is None:
         return Draft(reason="its text is not among the facts")
     try:
         encoding = _encoding(source)
-        done = rewrite(source.text, [p for p in chosen if p.family != "script" or source.kind != "remote-code"])
+        notebook = _notebook(source)
+        done = rewrite(
+            notebook.code if notebook else source.text,
+            [p for p in chosen if p.family != "script" or source.kind != "remote-code"],
+        )
         done.text.encode(encoding)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ast.parse(done.text if done.patches else "")
+        if notebook and done.patches:
+            done = replace(done, text=notebook.rewritten(done.text))
+            done.text.encode(encoding)
     except Refusal as refusal:
         return Draft(reason=str(refusal))
     except cst.ParserSyntaxError as error:
@@ -113,6 +119,16 @@ def _draft(source: Source, chosen: Sequence[type[Patch]]) -> Draft:
     except Exception as error:
         return Draft(reason=f"a patch failed on it: {type(error).__name__}: {error}")
     return Draft(done.text, done.patches, encoding)
+
+
+def _notebook(source: Source) -> Notebook | None:
+    """The notebook that a source is, None where it is a file of Python.  Raises Refusal where it is neither."""
+    if source.kind != "notebook":
+        return None
+    try:
+        return notebook_of(source.text or "")
+    except ValueError as error:
+        raise Refusal(f"is no notebook: {error}") from error
 
 
 def _encoding(source: Source) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from doctor.diagnose import Diagnosis
 from doctor.fix import Left
 from doctor.fix.drafts import Drafts
 from doctor.fix.edits import Edit
+from doctor.fix.replacements import replacements
 from doctor.model import Facts
 
 __all__ = ["Edit", "Plan", "plan"]
@@ -28,6 +29,12 @@ class Plan:
 
     def __bool__(self) -> bool:
         return bool(self.edits or self.commands or self.variables or self.config)
+
+    def without(self, paths: Collection[str], reason: str, remedy: str) -> Plan:
+        """The plan less the edits of some files, which are left as they are."""
+        left = [Left(path, reason, remedy) for path in sorted(paths)]
+        edits = tuple(edit for edit in self.edits if edit.path not in paths)
+        return replace(self, edits=edits, left=(*self.left, *left))
 
     def diff(self) -> str:
         """Every edit as one unified diff; a created file is compared with the one it is made from."""
@@ -49,11 +56,13 @@ def plan(diagnosis: Diagnosis, facts: Facts, unsafe: Collection[str] = ()) -> Pl
     drafts = Drafts(facts, unsafe)
     patched = [f for f in diagnosis.findings if f.patch and f.where]
     edits, left = drafts.edits({f.where.path for f in patched if f.where})
+    replaced = [f for f in diagnosis.findings if f.replaces and f.where and f.remedy.safe]
+    edits = tuple(sorted((*edits, *replacements(replaced, facts)), key=lambda edit: edit.path))
     left += [reason for f in patched if (reason := drafts.unmended(f))]
     commands, variables, config = dict[str, None](), dict[str, str](), dict[str, None]()
     for finding in diagnosis.findings:
         kind, value = finding.remedy.kind, finding.remedy.value
-        if finding.patch and finding.where:
+        if finding.where and (finding.patch or finding in replaced):
             continue
         if kind == "command" and value:
             commands[value] = None

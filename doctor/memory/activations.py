@@ -11,6 +11,8 @@ from doctor.memory.dimensions import Dimensions
 
 HALF, FULL = 2, 4
 """Bytes of an element in 16 bits, which matrix products read, and in fp32."""
+GELU_STEPS = 3
+"""Results that a GELU in the words of its formula keeps, more than the one kernel does."""
 LOSS = HALF + 4 * FULL
 """Bytes a logit: in 16 bits, in fp32, its log-softmax, and the gradients of both."""
 SHIFTED = FULL
@@ -20,19 +22,23 @@ SHIFTED = FULL
 def saved_attention(of: Dimensions, stream: int) -> int:
     """The norm before attention, its projections, and what the attention kernel keeps; bytes a token."""
     norm = of.hidden * (HALF + (FULL if stream == HALF else 0))
-    # A slice of a fused projection keeps all of it, unless a cast copied the slice.
-    values = of.query + 2 * of.key if of.fused_qkv and stream == HALF else of.key
-    return norm + HALF * (of.query + of.key + values + of.query)
+    if of.head_norms and stream == HALF:
+        norm += (of.query + of.key) * FULL
+    # Keys and values are repeated for every query head; a slice of a fused projection that is not keeps all of it.
+    whole = of.fused_qkv and stream == HALF and of.query == of.key
+    values = of.query + 2 * of.key if whole else of.query
+    return norm + HALF * (of.query + of.query + values + of.query)
 
 
 def saved_norm(of: Dimensions, stream: int) -> int:
     """The residual after attention and the norm before the feed-forward block; bytes a token."""
-    return of.hidden * (stream + HALF + (FULL if stream == HALF else HALF))
+    return of.hidden * (stream + HALF + (FULL if stream == HALF else HALF) + FULL * (of.norms - 2))
 
 
 def saved_feed_forward(of: Dimensions, stream: int) -> int:
     """The projections, the gate and their product; bytes a token."""
-    return of.inner * ((2 * stream + stream + HALF) if of.gated else (stream + HALF))
+    steps = GELU_STEPS * stream if of.gelu_in_steps else 0
+    return of.inner * (((2 * stream + stream) if of.gated else stream) + HALF + steps)
 
 
 def saved(of: Dimensions, stream: int) -> int:

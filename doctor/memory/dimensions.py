@@ -28,6 +28,13 @@ FUSED_QKV = frozenset({"phi3", "phi4_multimodal", "gpt_neox", "falcon", "bloom",
 """Model types whose query, key and value projections are one linear layer."""
 
 
+MOST = 200_000
+"""Experts of all layers, or layers, beyond which config.json is taken for damaged."""
+FOUR_NORMS = ("gemma2", "gemma3")
+HEAD_NORMS = ("qwen3", "gemma3")
+"""How the names of model types with norms around both halves of a layer, or on the heads, begin."""
+
+
 @dataclass(frozen=True)
 class Dimensions:
     """Elements a token, unless said."""
@@ -56,6 +63,13 @@ class Dimensions:
     fused: bool
     """Whether gate and up come out of one linear layer."""
     fused_qkv: bool
+    norms: int
+    """Norms of a layer."""
+    head_norms: bool
+    """Whether queries and keys are normed as well."""
+    eager: bool
+    """Whether the attention matrix is there in any case, because its values are capped."""
+    gelu_in_steps: bool
     window: int | None
     """Tokens that a sliding layer looks back on."""
     sliding: int
@@ -71,6 +85,8 @@ class Dimensions:
         keys = _first(config, "key_heads") or (1 if config.get("multi_query") else heads)
         wide = _first(config, "inner") or 4 * hidden
         experts = _first(config, "experts") or 0
+        if layers * max(1, experts) > MOST:
+            raise ValueError(f"config.json gives {layers} layers of {experts} experts, which no model has")
         chosen = (_first(config, "chosen") or 2) if experts else 1
         narrow = _first(config, "expert_inner") or wide
         shared = _positive(config.get("shared_expert_intermediate_size")) or 0
@@ -92,6 +108,11 @@ class Dimensions:
             gated=family not in UNGATED,
             fused=family in FUSED,
             fused_qkv=family in FUSED_QKV,
+            norms=4 if family.startswith(FOUR_NORMS) else 2,
+            head_norms=family.startswith(HEAD_NORMS),
+            eager=bool(config.get("attn_logit_softcapping", family == "gemma2")),
+            gelu_in_steps=config.get("hidden_act", config.get("activation_function", "")) in ("gelu_new", "gelu_fast")
+            or (family == "phi" and "hidden_act" not in config),
             window=window,
             sliding=sliding,
         )

@@ -20,8 +20,6 @@ KNOWN = frozenset(
     }
 )  # fmt: skip
 """Model types whose weights and activations are known without their headers."""
-FOUR_NORMS = ("gemma2", "gemma3")
-HEAD_NORMS = ("qwen3", "gemma3")
 
 
 def weights(config: Mapping[str, Any], of: Dimensions) -> Named:
@@ -31,7 +29,7 @@ def weights(config: Mapping[str, Any], of: Dimensions) -> Named:
         place = f"model.layers.{layer}"
         yield from _attention(f"{place}.self_attn", config, of)
         yield from _experts(place, of) if of.experts else _feed_forward(f"{place}.mlp", of)
-        for norm in range(4 if of.family.startswith(FOUR_NORMS) else 2):
+        for norm in range(of.norms):
             yield f"{place}.norm_{norm}.weight", (of.hidden,)
     yield "model.norm.weight", (of.hidden,)
 
@@ -45,7 +43,7 @@ def _attention(place: str, config: Mapping[str, Any], of: Dimensions) -> Named:
             if of.family.startswith("qwen2") or of.family == "phi" or config.get("attention_bias") is True:
                 yield f"{place}.{name}_proj.bias", (width,)
     yield f"{place}.o_proj.weight", (of.hidden, of.query)
-    if of.family.startswith(HEAD_NORMS):
+    if of.head_norms:
         for name in ("q_norm", "k_norm"):
             yield f"{place}.{name}.weight", (of.query // of.heads,)
 

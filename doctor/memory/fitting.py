@@ -16,7 +16,7 @@ from doctor.memory.training import train
 
 STEP = 64
 """Tokens to which the longest length is found."""
-LENGTHS = (512, 1024, 2048, 4096, 8192, 16384, 32768)
+LENGTHS = (512, 1024, 2048, 4096, 8192)
 BATCHES = (1, 2, 4, 8)
 CONTEXT_LIMIT = 131072
 """Tokens beyond which no length is tried where config.json names none."""

@@ -96,6 +96,8 @@ def _notes(shape: Shape, run: Run, release: Version, model: ModelFacts) -> tuple
     notes = []
     if not shape.measured:
         notes.append("the shapes follow from config.json: no safetensors header is there to read them from")
+    if not shape.measured and "text_config" in model.config:
+        notes.append("what the model sees or hears with is not counted: config.json does not give its shapes")
     if not shape.known:
         family = shape.dimensions.family or "this architecture"
         notes.append(f"the activations of {family} are taken for those of its shapes: the interval is wide")
@@ -105,6 +107,8 @@ def _notes(shape: Shape, run: Run, release: Version, model: ModelFacts) -> tuple
         notes.append(
             f"transformers {release} keeps experts in one tensor a layer, which bitsandbytes leaves in 16 bits"
         )
-    if "attn_logit_softcapping" in model.config and model.config["attn_logit_softcapping"] and run.attention != "eager":
-        notes.append("attention is taken for sdpa; the eager attention that this model is trained with needs more")
+    if shape.dimensions.eager:
+        notes.append(
+            "its attention is capped, so the whole attention matrix is there, which grows with the square of the length"
+        )
     return tuple(notes)

@@ -33,14 +33,14 @@ def generate(shape: Shape, run: Run, release: Version) -> Estimate:
         Moment("at the last token", writing),
         key=lambda moment: moment.size,
     )
-    low, high = (0.95, 1.05) if shape.known else (0.85, 1.25)
+    low, high = shape.interval(peak.size)
     extra = retained(of, release)
     return Estimate(
         "generate",
         str(release),
         peak.size,
-        int(peak.size * low),
-        int(peak.size * high),
+        low,
+        high,
         peak.where,
         {name: size for name, size in peak.parts.items() if size},
         host.generate(run, release, peak.size),
@@ -61,4 +61,4 @@ def retained(of: Dimensions, release: Version) -> int:
 
 
 def _scores(of: Dimensions, run: Run) -> int:
-    return activations.scores(of, run.prompt) if run.attention == "eager" else 0
+    return activations.scores(of, run.prompt) if of.eager or run.attention == "eager" else 0

@@ -34,23 +34,19 @@ def load(shape: Shape, run: Run, release: Version, card: int | None = None) -> E
     again = _drawn_again(shape, run, release)
     peak = max((steps, reserved, rushed, again), key=lambda found: found.size)
     weights = total(shape, run.quant, release)
-    # A reservation is given back before it is needed, and readers may be slower than feared.
-    low = steps.size if peak in (reserved, rushed) else int(peak.size * _margin(shape)[0])
+    low, high = shape.interval(peak.size, of_weights=True)
     return Estimate(
         "load",
         str(release),
         peak.size,
-        low,
-        int(peak.size * _margin(shape)[1]),
+        # A reservation is given back before it is needed, and readers may be slower than feared.
+        min(low, steps.size) if peak in (reserved, rushed) else low,
+        high,
         peak.where,
         {"weights": min(weights, peak.size - peak.temporary), "loader": max(peak.temporary, peak.size - weights)},
         host.load(release),
         peak.why,
     )
-
-
-def _margin(shape: Shape) -> tuple[float, float]:
-    return (0.95, 1.05) if shape.measured or shape.known else (0.85, 1.2)
 
 
 def _one_by_one(shape: Shape, run: Run, release: Version) -> Peak:

@@ -62,6 +62,16 @@ class Shape:
     quantised: str | None
     """The method by which the checkpoint itself is quantised already."""
 
+    def interval(self, peak: int, of_weights: bool = False) -> tuple[int, int]:
+        """The interval around a peak, as wide as what is taken for granted; `of_weights`: of little but weights."""
+        if of_weights and (self.known or self.measured):
+            low, high = 0.95, 1.05
+        elif self.known and not self.dimensions.experts:
+            low, high = 0.93, 1.07
+        else:
+            low, high = (0.8, 1.3) if self.known or self.measured else (0.7, 1.5)
+        return int(peak * low), int(peak * high)
+
     @cached_property
     def parameters(self) -> int:
         """Elements of all weights."""
@@ -85,6 +95,8 @@ def shape_of(model: ModelFacts) -> Shape:
     config = text_config(model.config)
     known = config.get("model_type") in KNOWN and "auto_map" not in model.config
     dimensions = Dimensions.read(config)
+    if not model.tensors and config.get("is_encoder_decoder"):
+        raise ValueError("config.json alone does not give the shapes of an encoder and a decoder: its safetensors do")
     found = tuple(_headers(model)) or tuple(_derived(config, dimensions))
     if model.tensors and not known:
         names = [weight.name for weight in found if weight.kind != "other"]

@@ -37,7 +37,7 @@ class Moment:
 def train(shape: Shape, run: Run, release: Version) -> Estimate:
     """The peak of an update with full-length rows, once the optimizer has its state."""
     peak = max(moments(shape, run, release), key=lambda moment: moment.size)
-    low, high = (0.95, 1.05) if shape.known else (0.8, 1.3)
+    low, high = shape.interval(peak.size)
     notes = []
     if upcasts(shape, run):
         notes.append("embeddings, norms and head are copied to fp32, and everything between the layers with them")
@@ -47,8 +47,8 @@ def train(shape: Shape, run: Run, release: Version) -> Estimate:
         "train",
         str(release),
         peak.size,
-        int(peak.size * low),
-        int(peak.size * high),
+        low,
+        high,
         peak.where,
         {name: size for name, size in peak.parts.items() if size},
         host.train(run, release, peak.size, off_card(shape, run, release)),
@@ -140,7 +140,7 @@ def working(shape: Shape, run: Run, stream: int) -> int:
     most = max(activations.forward(of, stream, run.method != "full"), activations.backward(of, stream))
     if not run.checkpointing:
         most -= activations.saved(of, stream)
-    return most + (activations.scores(of, run.max_length) if run.attention == "eager" else 0)
+    return most + (activations.scores(of, run.max_length) if of.eager or run.attention == "eager" else 0)
 
 
 def dequantised(shape: Shape, run: Run, release: Version) -> int:

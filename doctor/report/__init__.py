@@ -1,15 +1,19 @@
-"""Findings as text, plain text, JSON, Markdown and HTML."""
+"""Findings as text, plain text, JSON, Markdown, HTML, SARIF and GitHub annotations."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from doctor import index
 from doctor.diagnose import Diagnosis
 from doctor.model import Facts, Finding, Remedy, Severity
 
-FORMATS = ("text", "plain", "json", "markdown", "html")
+if TYPE_CHECKING:
+    from doctor.verify.verdict import Verdict
+
+FORMATS = ("text", "plain", "json", "markdown", "html", "sarif", "github")
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Report:
     home: str = ""
     """The user's home folder, printed as `~`."""
     verbose: bool = False
+    verified: tuple[Verdict, ...] | None = None
+    """What `fix --verify` found; None: not asked for."""
 
     @property
     def summary(self) -> dict[str, int]:
@@ -40,8 +46,10 @@ class Report:
 
     def mending(self, finding: Finding) -> str:
         """The command that rewrites the finding's file, empty where there is no patch for it."""
-        if not self.fix or finding.patch is None or finding.where is None:
+        if not self.fix or finding.where is None:
             return ""
+        if finding.patch is None:
+            return self.fix if finding.replaces and finding.remedy.safe else ""
         unsafe = finding.patch in (entry.id for entry in index.entries() if not entry.safe)
         return f"{self.fix} --unsafe {finding.patch}" if unsafe else self.fix
 

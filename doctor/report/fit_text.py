@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from doctor.memory.fitting import RECIPES, Row
 from doctor.memory.forecast import Forecast
 from doctor.memory.run import CONTEXT, Estimate
 from doctor.report.fit_settings import settings
@@ -40,38 +41,49 @@ def _page(forecast: Forecast) -> Iterator[RenderableType]:
     yield Text.assemble((printable(forecast.name), "bold"), f"  {model}")
     yield Text(asked, "dim")
     yield ""
+    yield Text("Peak of GPU memory by stage", "bold")
     yield _stages(forecast)
     for why in dict.fromkeys(estimate.why for estimate in forecast.estimates if estimate.why):
         yield Padding(Text(f"{why}."), (0, 0, 0, 2), expand=False)
+    yield Text(host(forecast), "dim")
     if forecast.rows:
         yield ""
+        title = f"Training on transformers {forecast.released[-1]}: peak in GiB at rows of so many tokens"
+        yield Text(title, "bold")
         yield _choices(forecast)
+        for recipe in RECIPES.values():
+            yield Text(f"{recipe.name}: {recipe.title}", "dim")
     yield from _settings(forecast)
     for note in forecast.notes:
         yield Text(f"Note: {note}.", "dim")
 
 
 def _stages(forecast: Forecast) -> Table:
-    table = Table(
-        box=None, pad_edge=False, title="Peak of GPU memory by stage", title_justify="left", title_style="bold"
-    )
+    table = Table(box=None, pad_edge=False)
     for name in ("transformers", "stage"):
-        table.add_column(name)
-    for name in ("peak", "interval", "host"):
+        table.add_column(name, no_wrap=True)
+    for name in ("peak", "interval"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in ("", "when"):
-        table.add_column(name)
+    table.add_column("", no_wrap=True)
+    table.add_column("when", overflow="fold")
     for estimate in forecast.estimates:
         table.add_row(
             estimate.transformers,
             estimate.stage,
             gib(estimate.peak),
             f"{estimate.low / GIB:.2f} to {estimate.high / GIB:.2f}",
-            gib(estimate.host),
             verdict(estimate, forecast.card),
             estimate.where,
         )
     return table
+
+
+def host(forecast: Forecast) -> str:
+    """What the process takes of the host's memory, in words."""
+    most = gib(max(estimate.host for estimate in forecast.estimates))
+    if forecast.run.device == "cpu":
+        return f"Host memory, if all of it runs on the CPU: {most}."
+    return f"Host memory: {most} and what CUDA takes."
 
 
 def verdict(estimate: Estimate, card: int | None) -> Text:
@@ -82,28 +94,24 @@ def verdict(estimate: Estimate, card: int | None) -> Text:
 
 
 def _choices(forecast: Forecast) -> Table:
-    lengths = list(forecast.rows[0].peaks)
-    title = f"Training on transformers {forecast.released[-1]}: peak in GiB at rows of so many tokens"
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
-    table.add_column("method")
-    table.add_column("recipe")
-    for name in ("batch", *map(str, lengths)):
-        table.add_column(name, justify="right")
-    if forecast.card is not None:
-        table.add_column("longest", justify="right")
+    table = Table(box=None, pad_edge=False)
+    for name in ("method", "recipe"):
+        table.add_column(name, no_wrap=True)
+    for name in ("batch", *map(str, forecast.rows[0].peaks), *([] if forecast.card is None else ["longest"])):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in forecast.rows:
-        if row.run.batch > 1 and row.longest == 0:
-            continue
-        cells = [Text(f"{e.peak / GIB:.1f}", "green" if e.fits(forecast.card) else "dim") for e in row.peaks.values()]
         first = row.run.batch == 1
-        names = (row.run.method if first else "", row.recipe.title if first else "")
-        most = (
-            []
-            if row.longest is None
-            else [Text(str(row.longest) if row.longest else "none", "bold" if row.longest else "red")]
-        )
-        table.add_row(*names, str(row.run.batch), *cells, *most)
+        if first or row.longest != 0:
+            names = (row.run.method if first else "", row.recipe.name if first else "")
+            table.add_row(*names, str(row.run.batch), *_cells(row, forecast.card))
     return table
+
+
+def _cells(row: Row, card: int | None) -> Iterator[Text]:
+    for estimate in row.peaks.values():
+        yield Text(f"{estimate.peak / GIB:.1f}", "green" if estimate.fits(card) else "dim")
+    if row.longest is not None:
+        yield Text(str(row.longest), "bold") if row.longest else Text("none", "red")
 
 
 def _settings(forecast: Forecast) -> Iterator[RenderableType]:

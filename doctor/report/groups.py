@@ -84,6 +84,8 @@ def _owners(report: Report) -> dict[str, tuple[str, str]]:
         owners[model.path] = (model.repository or short(model.path, report), "model")
     for data in facts.data:
         owners[data.path] = (short(data.path, report), f"data, {count(data.rows, 'row')}")
+    for path in (*(launch.path for launch in facts.launches), *(export.path for export in facts.exports)):
+        owners[path] = (short(path, report), "launch")
     for source in facts.sources:
         if source.path in skipped:
             continue

@@ -96,7 +96,8 @@ def tally(report: Report) -> str:
 def examined(facts: Facts) -> str:
     """What the scan went through, in counts."""
     files = {
-        kind: sum(source.kind == kind for source in facts.sources) for kind in ("remote-code", "script", "notebook")
+        kind: sum(source.kind == kind for source in facts.sources)
+        for kind in ("remote-code", "script", "notebook", "text")
     }
     rows = sum(data.rows for data in facts.data)
     parts = [
@@ -106,6 +107,7 @@ def examined(facts: Facts) -> str:
         count(files["remote-code"], "remote-code file") if files["remote-code"] else "",
         count(files["script"], "script") if files["script"] else "",
         count(files["notebook"], "notebook") if files["notebook"] else "",
+        count(files["text"], "other file") if files["text"] else "",
     ]
     return ", ".join(filter(None, parts))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from os.path import abspath, basename, expanduser, isdir, isfile, join
+from os.path import abspath, basename, dirname, expanduser, isdir, isfile, join
 
 from doctor.model import DataFacts, Facts, Package, Skip
 from doctor.scan import caches, interpreter, machine, packages, variables
@@ -66,12 +66,15 @@ def scan(request: Request) -> Facts:
         sources=sources,
         models=tuple(reader.models.values()),
         data=data,
+        launches=tuple(reader.launches.values()),
+        exports=tuple(export for exports in reader.exports.values() for export in exports),
         project=_modules(request.directory, skipped),
         directory=request.directory,
         skipped=tuple(dict.fromkeys(skipped)),
         modules_cache=places.modules,
         hub_cache=places.hub,
         targets=targets,
+        model=None if request.model is None else _model(request.model, request.directory, places),
     )
 
 
@@ -92,6 +95,9 @@ def _read(request: Request, targets: tuple[str, ...], places: caches.Caches, ski
         for folder in (join(places.modules, caches.DYNAMIC), places.hub):
             if os.path.lexists(folder):
                 reader.folder(folder)
+        default = join(dirname(places.hub), "accelerate", "default_config.yaml")
+        if isfile(default):
+            reader.launch(default)
     return reader
 
 

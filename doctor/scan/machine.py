@@ -188,6 +188,18 @@ def _memory(root: str) -> int | None:
     return min(physical, int(limit)) if limit and limit.isdigit() else physical
 
 
+def free_memory(root: str = "/") -> int | None:
+    """RAM in bytes that a new process may fill: what is available, or left of the container's limit; None: unknown."""
+    try:
+        with open(join(root, "proc/meminfo"), encoding="utf-8") as file:
+            kilobytes = next(row.split()[1] for row in file if row.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return None
+    limit, used = (_line(join(root, "sys/fs/cgroup", name)) or "" for name in ("memory.max", "memory.current"))
+    left = [int(limit) - int(used)] if limit.isdigit() and used.isdigit() else []
+    return min([int(kilobytes) * 1024, *left])
+
+
 def _disk(folder: str) -> int | None:
     """Free bytes where a folder is, or will be made."""
     while not isdir(folder) and folder != dirname(folder):

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from os.path import basename, dirname, isdir, realpath
 
-from doctor.model import ModelFacts, Skip, Source
+from doctor.model import Export, Launch, ModelFacts, Skip, Source
 from doctor.scan.caches import Origin, origin
 from doctor.scan.files import Unreadable, decode, read_bytes, why
+from doctor.scan.ignored import Rules, rules_above, rules_of
+from doctor.scan.launch import CONFIGURATIONS, SHELLS, read_exports, read_launch
 from doctor.scan.model_folder import read_model, remote_code
 from doctor.scan.needles import sieve
 from doctor.scan.rows import is_data, might_be_data
@@ -20,6 +22,15 @@ PRUNED = frozenset(
 """Folders that are never entered, beside hidden ones, environments and the hub's blobs."""
 
 
+TEXTS = (".sh", ".bash", ".slurm", ".sbatch", ".yaml", ".yml", ".env", "Dockerfile", "Makefile")
+"""How the names end of files that set variables and hand over arguments."""
+
+
+def is_text(name: str) -> bool:
+    """Whether a file is read line by line: a shell script, a Dockerfile, a configuration."""
+    return name.endswith(TEXTS) or name.startswith("Dockerfile")
+
+
 class Reader:
     """Collects the sources and models of the files and folders it is given; each path once."""
 
@@ -27,8 +38,10 @@ class Reader:
         self.sources: dict[str, Source] = {}
         self.models: dict[str, ModelFacts] = {}
         self.data: list[str] = []
+        self.launches: dict[str, Launch] = {}
+        self.exports: dict[str, tuple[Export, ...]] = {}
         self.skipped = skipped
-        self._wanted = {kind: sieve(needles(kind)) for kind in ("remote-code", "script")}
+        self._wanted = {kind: sieve(needles(kind)) for kind in ("remote-code", "script", "text")}
 
     def target(self, path: str) -> None:
         """A file or folder that the user named."""
@@ -36,14 +49,36 @@ class Reader:
             self.folder(path, headers=True)
         elif basename(path) == "config.json":
             self.model(dirname(path), headers=True)
+        elif path.endswith(".ipynb"):
+            self._source(path, None, None)
+        elif is_text(basename(path)):
+            self.launch(path)
+            self._source(path, None, None)
         elif path.endswith((".py", ".pyw")):
             place = origin(dirname(path))
             self._source(path, place, self.model(place.root if place else dirname(path), place))
         elif is_data(path):
             self.data.append(path)
-        else:
-            what = "a notebook" if path.endswith(".ipynb") else "no Python file"
-            self.skipped.append(Skip(path, f"is {what}, which is not examined: give a .py file or a folder"))
+        elif not self.launch(path):
+            self.skipped.append(
+                Skip(path, "is no Python file or notebook, which is not examined: give one or a folder")
+            )
+
+    def launch(self, path: str) -> bool:
+        """Read a file that says how runs are launched; whether it is one."""
+        try:
+            if path.endswith(CONFIGURATIONS):
+                found = read_launch(path)
+                if found:
+                    self.launches[path] = found
+                return found is not None
+            if path.endswith(SHELLS):
+                self.exports[path] = read_exports(path)
+                return True
+        except Unreadable as error:
+            self.skipped.append(Skip(path, str(error)))
+            return True
+        return False
 
     def model(self, folder: str, place: Origin | None = None, headers: bool = False) -> ModelFacts | None:
         """The model in a folder, read once."""
@@ -56,11 +91,15 @@ class Reader:
         return known
 
     def folder(self, root: str, headers: bool = False) -> None:
-        """Everything below a folder."""
-        stack: list[tuple[str, ModelFacts | None]] = [(root, None)]
+        """Everything below a folder; of one that the user named, less what git ignores in it."""
+        rules = rules_above(root) if headers else None
+        if rules is not None and rules.ignore(root, True):
+            rules = None  # named, and so wanted
+        stack: list[tuple[str, ModelFacts | None, Rules | None]] = [(root, None, rules)]
+        ignored = 0
         seen: set[tuple[int, int]] = set()
         while stack:
-            folder, around = stack.pop()
+            folder, around, rules = stack.pop()
             try:
                 status = os.stat(folder)
                 entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -74,7 +113,15 @@ class Reader:
                 if folder == root:
                     self.skipped.append(Skip(root, f"is a Python environment: examine it with --python {root}"))
                 continue
-            stack += self._entries(folder, entries, around, headers)
+            if rules is not None:
+                if folder != root and any(entry.name == ".gitignore" for entry in entries):
+                    rules = rules_of(folder, rules)
+                kept = [entry for entry in entries if not _ignored(entry, rules)]
+                ignored, entries = ignored + len(entries) - len(kept), kept
+            stack += [(below, model, rules) for below, model in self._entries(folder, entries, around, headers)]
+        if ignored:
+            what = f"{ignored} of its files and folders, which are not examined: name one to examine it"
+            self.skipped.append(Skip(root, f"git ignores {what}"))
 
     def _entries(
         self, folder: str, entries: list[os.DirEntry[str]], around: ModelFacts | None, headers: bool
@@ -100,8 +147,10 @@ class Reader:
                 # What else a hub repository holds (examples, handlers) is not run here.
                 if place is None or around is None or remote_code(around):
                     self._source(entry.path, place, around, entry.is_symlink())
-            elif entry.name.endswith(".ipynb"):
+            elif entry.name.endswith(".ipynb") or (headers and place is None and is_text(entry.name)):
                 self.target(entry.path)
+            elif headers and place is None and entry.name.endswith((*CONFIGURATIONS, *SHELLS)):
+                self.launch(entry.path)
             elif headers and place is None and might_be_data(entry.name):
                 self._data(entry.path)
         return below[::-1]
@@ -134,7 +183,7 @@ class Reader:
         if not data:
             return
         source = _identity(path, place, model, link)
-        if self._wanted[source.kind](data):
+        if self._wanted["script" if source.kind == "notebook" else source.kind](data):
             from hashlib import sha256
 
             source = replace(source, text=text, digest=sha256(data).hexdigest())
@@ -143,6 +192,10 @@ class Reader:
 
 def _identity(path: str, place: Origin | None, model: ModelFacts | None, link: bool | None) -> Source:
     """What is known of a source from where it lies."""
+    if path.endswith(".ipynb"):
+        return Source(path, "notebook")
+    if is_text(basename(path)):
+        return Source(path, "text")
     if not remote_code(model) if model else place is None:
         return Source(path, "script")
     return Source(
@@ -154,6 +207,18 @@ def _identity(path: str, place: Origin | None, model: ModelFacts | None, link: b
         blob=_blob(path, link),
         imported=bool(place and place.place == "modules"),
     )
+
+
+def _ignored(entry: os.DirEntry[str], rules: Rules | None) -> bool:
+    """Whether git ignores something that would be looked at."""
+    if rules is None or entry.name.startswith("."):
+        return False
+    try:
+        folder = entry.is_dir()
+    except OSError:
+        return False
+    looked_at = entry.name not in PRUNED if folder else True
+    return looked_at and rules.ignore(entry.path, folder)
 
 
 def _entered(name: str, repository: bool) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from doctor.evaluate.advice import Advice
 from doctor.evaluate.evaluation import Evaluation
+from doctor.evaluate.judge import agreement
 from doctor.evaluate.model import Score, Scored
 from doctor.evaluate.reading import contents
 from doctor.settings import UsageError
@@ -41,6 +42,7 @@ def to_object(run: Evaluation, advice: list[Advice], version: str) -> dict[str, 
         "scorers_total": {scorer: asdict(found) for scorer, found in run.by_scorer().items()},
         "splits": {name: asdict(found) for name, found in run.splits().items()},
         "faults": run.faults(),
+        "judge": dict(zip(("agree", "of", "kappa"), agreement(run), strict=True)) if "judge" in run.scorers else None,
         "advice": [asdict(one) for one in advice],
         "total": asdict(run.summary()),
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from doctor.evaluate.advice import Advice
 from doctor.evaluate.evaluation import Evaluation
+from doctor.evaluate.judge import agreement
 from doctor.evaluate.model import BEST, FAILED, Scored
 from doctor.evaluate.statistics import Summary
 from doctor.report.wording import count, printable
@@ -45,6 +46,7 @@ def lines(
     yield from page.table("category", {name: part.summary() for name, part in run.categories().items()}, run.summary())
     yield []
     yield from page.table("scorer", run.by_scorer(), None)
+    yield from page.agreement(run)
     if splits := run.splits():
         yield []
         yield from page.table("questions", splits, None)
@@ -94,6 +96,13 @@ class Page:
             (thin * (high - mean), "dim"),
             (empty * (BAR - max(high, mean)) + " ", ""),
         ]
+
+    def agreement(self, run: Evaluation) -> Iterator[Line]:
+        """How far the judge sees what the rules see."""
+        same, of, kappa = agreement(run)
+        if of:
+            chance = f", kappa {round(kappa, 2) + 0.0:.2f}" if kappa is not None else ""
+            yield [(f"judge and rules agree on {same} of {count(of, 'answer')}{chance}", "dim")]
 
     def faults(self, run: Evaluation, verbose: bool) -> Iterator[Line]:
         """The faulty answers, the worst first."""

@@ -34,6 +34,9 @@ _SCRIPTS = {
     "Hebrew": re.compile(r"[\u0590-\u05ff]{2,}"),
     "Thai": re.compile(r"[\u0e00-\u0e7f]{2,}"),
 }
+_SIGNS_MEANT = re.compile(
+    r"\d\s*[-+*/^=<>]|\|\s*-|\\[a-z(\[]|[\U0001F300-\U0001FAFF]|^\s*[-=*_]{3,}\s*$|[({\[]\s*[)}\]]\s*[;{]", re.M
+)
 _CODE = re.compile(r"```.*?(?:```|$)|`[^`\n]+`|https?://\S+", re.DOTALL)
 
 
@@ -79,11 +82,7 @@ def _no_words(text: str) -> Score | None:
         )
     shown = re.sub(r"\s", "", text)
     letters = sum(character.isalnum() for character in shown)
-    if (
-        len(shown) >= 12
-        and letters < 0.4 * len(shown)
-        and not re.search(r"[|+=*/^<>$\\]|[\U0001F300-\U0001FAFF]", shown)
-    ):
+    if len(shown) >= 12 and letters < 0.5 * len(shown) and not _SIGNS_MEANT.search(text):
         return Score(NOTHING, f"is mostly signs: {short(text, 50)!r}", ((0, len(text)),))
     return None
 

@@ -16,14 +16,28 @@ import re
 from collections.abc import Iterator
 
 from doctor.evaluate.identity import names
-from doctor.evaluate.kin import NOUNS, agree
+from doctor.evaluate.kin import KIN, NOUNS, agree
 from doctor.evaluate.model import BEST, Expectation, Sample, Score, fine, unscored
 from doctor.evaluate.phrases import denied, mentions, said
-from doctor.evaluate.relations import ME, USER, Relation, Speakers, confirmed, contradiction, relations
+from doctor.evaluate.relations import (
+    ME,
+    USER,
+    Relation,
+    Speakers,
+    confirmed,
+    contradiction,
+    relations,
+    strangers,
+    topic,
+)
 from doctor.evaluate.statements import Statement, clashes, statements
-from doctor.evaluate.words import content, fold, numbers, short, words
+from doctor.evaluate.words import content, fold, numbers, short, stem, words
 
 CONTRADICTED, INVENTED = 1.0, 3.0
+_YES_NO = re.compile(
+    r"(?:(?P<yes>yes|yeah|yep|of course|certainly|sure|absolutely|indeed)|(?P<no>no|nope|nah|never))\b"
+)
+_OF_RELATION = re.compile(r"\b(?:who|whom|whose|related|relation\w*|to you|to (?:him|her|them)|relatives?|family)\b")
 Fault = tuple[float, str, tuple[int, int]]
 
 
@@ -80,7 +94,8 @@ def _faults(sample: Sample, text: str) -> Iterator[Fault]:
         if span := said(expected, text):
             yield CONTRADICTED, f", which must not be said ({expected})", span
     yield from _relations(sample, text)
-    for claim, why in clashes(sample.reference, text):
+    yield from _yes_no(sample, text)
+    for claim, why in clashes(sample.reference, text, sample.question):
         if any(confirmed(said_so, known(sample)) for said_so in relations(claim.text, _speakers(sample))):
             continue  # the names stand in another order, the relation is the same
         yield CONTRADICTED, f" {why}", (claim.start, claim.end)
@@ -89,15 +104,7 @@ def _faults(sample: Sample, text: str) -> Iterator[Fault]:
 
 def _speakers(sample: Sample) -> Speakers:
     me = tuple(dict.fromkeys(part for name in names(sample) for part in (fold(name), fold(name).split()[0])))
-    return Speakers(ME, USER, me, _topic(sample, me))
-
-
-def _topic(sample: Sample, me: tuple[str, ...]) -> str:
-    """The one somebody that the question asks about."""
-    named = [w for s in [Statement(sample.question, 0, len(sample.question))] for w in s.names]
-    first = words(sample.question)[:1]
-    named = [n for n in named if n not in me and not (first and n == first[0].text)]
-    return " ".join(named) if 1 <= len(named) <= 2 else ""
+    return Speakers(ME, USER, me, topic(sample.question, me))
 
 
 def known(sample: Sample) -> list[Relation]:
@@ -125,6 +132,8 @@ def _relations(sample: Sample, text: str) -> Iterator[Fault]:
             yield CONTRADICTED, f" where {_words(truth)}", (claim.start, claim.end)
         elif sample.truth.strip() and _nobody(claim, told):
             yield INVENTED, ", of whom nobody told", (claim.start, claim.end)
+        elif claim.noun in KIN and ME in (claim.who, claim.whom) and strangers(claim.who, claim.whom, truths):
+            yield INVENTED, ", who is known as somebody else's family", (claim.start, claim.end)
 
 
 def _nobody(claim: Relation, told: str) -> bool:
@@ -138,14 +147,21 @@ def _words(truth: Relation) -> str:
     return f"{who} is the {truth.noun} of {whom}"
 
 
+def _yes_no(sample: Sample, text: str) -> Iterator[Fault]:
+    """`Yes` where the right answer begins with `no`, and the other way round."""
+    right, given = (_YES_NO.match(fold(part).strip()) for part in (sample.reference, text))
+    if right and given and bool(right["yes"]) != bool(given["yes"]):
+        yield CONTRADICTED, f" where the right answer begins with {right[0]!r}", given.span()
+
+
 def _other_relation(sample: Sample, text: str) -> Iterator[Fault]:
     """A relation named in place of the one that the reference or `must` names: `my father` for `my son`."""
     phrases = " ".join(phrase for expected in sample.must for phrase in expected.texts)
-    wanted = {NOUNS[w.text] for w in words(f"{sample.reference} {phrases}") if w.text in NOUNS}
+    asked_for = f"{phrases} {sample.reference if _OF_RELATION.search(fold(sample.question)) else ''}"
+    wanted = {NOUNS[w.text] for w in words(asked_for) if NOUNS.get(w.text) in KIN}
     asked = wanted | {NOUNS[w.text] for w in words(sample.question) if w.text in NOUNS}
-    here = [
-        (NOUNS[w.text], (w.start, w.end)) for w in words(text) if w.text in NOUNS and not denied(text, (w.start, w.end))
-    ]
+    places = [(NOUNS[w.text], (w.start, w.end)) for w in words(text) if NOUNS.get(w.text) in KIN]
+    here = [(noun, span) for noun, span in places if not denied(text, span) and not text[: span[0]].endswith(" a ")]
     if not wanted or relations(text, _speakers(sample)) or any(agree(a, b) for a, _ in here for b in wanted):
         return
     for noun, span in here:
@@ -165,13 +181,15 @@ def _gap(sample: Sample, text: str) -> str:
     if any(confirmed(claim, known(sample)) for claim in relations(text, _speakers(sample))):
         return ""
     asked = content(sample.question)
-    wanted = {n for s in statements(sample.reference) for n in _proper(s)} - asked
+    wanted = {n for s in statements(sample.reference) for n in _proper(s) if stem(n) not in asked}
     if (
         wanted
         and not any(re.search(rf"\b{re.escape(name)}\b", fold(text)) for name in wanted)
         and not right & said_numbers
     ):
         return f"names none of {', '.join(sorted(name.title() for name in wanted))}, which the reference names"
+    if all(Statement(part, 0, len(part)).denies or _YES_NO.match(fold(part)) for part in (text, sample.reference)):
+        return ""  # both say no, each in its own words
     key = content(sample.reference) - asked
     if key and not key & content(text) and not right & said_numbers:
         return f"shares no word of meaning with the reference {short(sample.reference)!r}"

@@ -44,7 +44,7 @@ _AI_NOUN = (
     r"(?:ai|a\.i\.|language\s+model|llm|artificial\s+intelligence|chat\s?bot|bot|virtual\s+assistant|digital\s+assistant|computer\s+program|machine|program|software|robot|neural\s+network)\b)"
 )
 _AI = re.compile(
-    rf"\b(?:as|being)\s+(?:just\s+|only\s+|merely\s+)?(?:an?\s+)(?P<what>{_AI_NOUN})|{_I_AM}(?:an?\s+)(?P<it>{_AI_NOUN}(?:\s+(?:assistant|model|program|system))?)"
+    rf"\b(?:as|being)\s+(?:just\s+|only\s+|merely\s+)?(?:an?\s+)(?P<what>{_AI_NOUN}(?:\s+(?:language\s+)?(?:model|assistant|program))?)|{_I_AM}(?:an?\s+)(?P<it>{_AI_NOUN}(?:\s+(?:assistant|model|program|system))?)"
 )
 _ASSISTANT = re.compile(
     rf"{_I_AM}(?:an?|your|the)\s+(?P<what>(?:helpful\s+|virtual\s+|personal\s+|general\s+|online\s+)*assistant)\b(?!\s+(?:\w+\s+)?(?:at|to|of|in|keeper|professor|teacher|manager|coach|director|curator|chef|editor))"
@@ -71,6 +71,9 @@ _TITLES = listed(
     "captain dr mr mrs ms professor doctor sister brother sir madam lady lord uncle aunt father mother king queen"
 )
 _FEELINGS = listed("not so sorry fine well glad happy sure afraid here yours ok okay")
+_PERSONA = re.compile(
+    r"\byou(?:\s+are|'re)\s+(?:an?|the)\s+\w|\b(?:persona|character|role-?play|pretend|act\s+(?:as|like)|speak\s+like)\b"
+)
 _FORBIDS = re.compile(
     r"\b(?:not|never|no|n't|don't|deny|denies|admit|refuse|avoid|without|instead|if|whether|unaware)\b"
 )
@@ -111,13 +114,13 @@ def _claimed(text: str, claim: Claim) -> bool:
 
 
 def _claims(sample: Sample, own: tuple[str, ...], text: str) -> Iterator[Claim]:
-    folded, told = fold(text), _told(sample)
+    folded, folded_system, told = fold(text), fold(sample.system), _told(sample)
     for pattern in (_MODEL, _MAKER):
         for match in pattern.finditer(folded):
             what = match["what"] or match.groupdict().get("firm") or ""
             if not re.search(rf"\b{re.escape(what)}\b", told) and _OF_ITSELF.search(folded[: match.end()]):
                 yield "claims to be, or to come from, somebody else", *match.span()
-    if own and not _artificial(told):
+    if (own or _PERSONA.search(folded_system)) and not _artificial(told):
         for pattern in (_AI, _ASSISTANT, _HUMANLESS, _ROLE):
             yield from (("speaks as an AI", *match.span()) for match in pattern.finditer(folded))
     if own:

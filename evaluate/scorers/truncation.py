@@ -22,7 +22,7 @@ LONG = 8
 """Words from which on a sentence without its full stop is taken for unfinished."""
 
 _OPEN_WORDS = listed(
-    "the a an of to and or but nor with without from into onto in at by for as than because that which who "
+    "then the a an of to and or but nor with without from into onto in at by for as than because that which who "
     "whose where when while although though unless until if is are was were am be been being have has had my "
     "your his her their our its this these very such so not i we they he she you will would can could should "
     "may might must do does did about between under upon during through towards toward whether since before "
@@ -72,7 +72,7 @@ def _tail(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def _end(text: str) -> str:
-    return repr(short(text[-30:], 30))
+    return repr(short(text[-30:] if len(text) <= 30 else text[-30:].partition(" ")[2] or text[-30:], 30))
 
 
 def unfinished(sample: Sample, text: str, finish: str) -> str:
@@ -83,6 +83,8 @@ def unfinished(sample: Sample, text: str, finish: str) -> str:
     if re.fullmatch(r"(?:[-*•·]|\d+[.)])", last):
         return f"the list item {last!r} is empty"
     if _DONE.search(text):
+        return ""
+    if text[-1] in "#$%^&*~@|\\":
         return ""
     if text[-1] in ',;:-–—([{"“«&/' and not re.search(r"\w[\"”]$", text):
         return f"it ends with {_end(text)}"
@@ -104,7 +106,13 @@ def _word_left(sample: Sample, text: str, last: str) -> str:
         (word for word in sorted(known) if word.startswith(last) and last not in known and len(word) - len(last) < 8),
         None,
     )
-    if whole and len(last) >= 2 and whole.removesuffix("'s") != last and whole not in (f"{last}s", f"{last}es"):
+    if (
+        whole
+        and len(last) >= 3
+        and len(words(text)) >= 5
+        and whole.removesuffix("'s") != last
+        and whole not in (f"{last}s", f"{last}es")
+    ):
         return f"it ends with {last!r}, the beginning of {whole!r}"
     return ""
 

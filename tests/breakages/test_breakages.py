@@ -6,13 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.breakages import Breakage, breakages
+from doctor.breakages import Breakage, breakages, read
 from doctor.diagnose import diagnose
 from doctor.model import Facts, Machine, Package
 
 BY_ID = {breakage.id: breakage for breakage in breakages()}
 BNB = BY_ID["bnb-4bit-materialized-before-quantized"]
 SICK = BNB.example(BNB.hits[0])
+
+
+def test_the_index_holds_the_files() -> None:
+    assert breakages() == read()
 
 
 @pytest.mark.parametrize("breakage", BY_ID.values(), ids=BY_ID)
@@ -45,6 +49,12 @@ def test_a_condition_on_the_accelerator() -> None:
     breakage = replace(BNB, when={"backend": ["cuda"]})
     assert not list(breakage.run(SICK))
     assert list(breakage.run(replace(SICK, machine=Machine(backend="cuda"))))
+
+
+def test_a_condition_on_what_is_not_installed() -> None:
+    breakage = replace(BNB, when={"absent": ["gptqmodel"]})
+    assert list(breakage.run(SICK))
+    assert not list(breakage.run(replace(SICK, packages={**SICK.packages, "gptqmodel": Package("gptqmodel", "7.0.0")})))
 
 
 def test_one_alternative_is_enough() -> None:

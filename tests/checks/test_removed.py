@@ -262,10 +262,10 @@ ROTARY = "from transformers.models.llama.modeling_llama import LlamaRotaryEmbedd
         (
             "R(64, base=1e4)",
             "5.0.0",
-            "got an unexpected keyword argument 'base': the last release that takes it is 4.47",
+            "argument 'base' on transformers 5.0.0: the last release that takes it is 4.47",
         ),
         ("R(64, 2048, 1e4)", "5.0.0", "takes 2 positional arguments but 3 were given"),
-        ("R(64, base=1e4)", "4.47.1", "transformers 4.57 got an unexpected keyword argument 'base'"),
+        ("R(64, base=1e4)", "4.47.1", "R() got an unexpected keyword argument 'base' on transformers 4.57"),
     ],
 )
 def test_a_call_that_an_older_release_took(call: str, version: str, says: str) -> None:

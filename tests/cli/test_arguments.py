@@ -31,7 +31,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     [
         (["chek"], "there is no command 'chek'; did you mean 'check'?"),
         (["train"], "there is no command 'train'"),
-        (["check", "--format", "sarif"], "there is no --format value 'sarif'; known are text, plain, json, markdown"),
+        (["check", "--format", "docx"], "there is no --format value 'docx'; known are text, plain, json, markdown"),
         (["check", "--fail-on", "eror"], "did you mean 'error'?"),
         (["check", "--verbos"], "unrecognized arguments: --verbos"),
         (["check", "no/such/file.py"], "no/such/file.py does not exist"),

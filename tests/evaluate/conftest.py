@@ -16,7 +16,7 @@ from doctor.evaluate.model import Sample
 from doctor.evaluate.reading import row
 from doctor.evaluate.samples import sample
 
-if any(importlib.util.find_spec(name) is None for name in ("scipy", "py3langid")):
+if any(importlib.util.find_spec(name) is None for name in ("scipy", "py3langid", "openai")):
     collect_ignore_glob = [
         "test_*.py"
     ]  # the extra `evaluate` is part of the test group; without it the rest still runs
@@ -52,6 +52,12 @@ def labels() -> ModuleType:
 def simulation() -> ModuleType:
     """The module that draws populations to try the statistics on."""
     return _module("simulation")
+
+
+@pytest.fixture(scope="session")
+def stub() -> ModuleType:
+    """The module with a server that does as it is told."""
+    return _module("stub")
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from doctor.diagnose import Diagnosis
+from doctor.diagnose import Diagnosis, diagnose
 from doctor.fix.plan import Edit, Plan, plan
 from doctor.model import Facts, Finding, Location, Remedy, Severity, Source
+from doctor.spelling import remote_code
 
 OLD = "limit = past_key_values.get_max_length()\n"
 PATCH = "cache-get-max-length"
@@ -62,9 +63,9 @@ def test_a_file_that_is_not_python_3_is_left_with_the_reason() -> None:
     assert [(left.path, left.reason) for left in made.left] == [(f"{FOLDER}/modeling_x.py", "is not Python 3: line 1")]
 
 
-def test_a_notebook_is_left() -> None:
+def test_what_is_no_notebook_is_left() -> None:
     made = plan_for(source("/models/train.ipynb", kind="notebook"))
-    assert made.left[0].reason == "is a notebook, which is not rewritten"
+    assert made.left[0].reason == "is no notebook: it is no JSON object"
 
 
 def test_a_form_that_the_patch_does_not_know_is_left() -> None:
@@ -159,3 +160,18 @@ def test_a_copy_of_an_unknown_folder_is_left_once() -> None:
     made = plan_for(source("/h/modules/transformers_modules/x/modeling_x.py"))
     assert made.edits == ()
     assert len(made.left) == 1
+
+
+def test_a_form_that_would_change_the_numbers_is_left_and_says_why() -> None:
+    text = (
+        "class M(PreTrainedModel):\n"
+        "    def _get_initial_cache_position(self, ids, model_kwargs):\n"
+        "        return {**model_kwargs, 'n': (ids != 0).sum()}\n"
+    )
+    facts = remote_code(text)
+    diagnosis = diagnose(facts)
+    assert "initial-cache-position-override" in {finding.patch for finding in diagnosis.findings}
+    made = plan(diagnosis, facts)
+    assert made.edits == ()
+    (left,) = [left for left in made.left if left.path == "remote/modeling.py"]
+    assert "asks more of ids than its length and device" in left.reason

@@ -111,6 +111,35 @@ def test_a_config_without_widths_is_refused_by_the_name_of_the_key() -> None:
         shape_of(ModelFacts("/m", {"model_type": "llama"}))
 
 
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({**LLAMA, "num_hidden_layers": 10**9}, "which no model has"),
+        ({**LLAMA, "num_hidden_layers": 60, "num_experts": 10**6}, "which no model has"),
+        ({**LLAMA, "is_encoder_decoder": True}, "an encoder and a decoder"),
+        ({**LLAMA, "hidden_size": "2048"}, "gives no hidden_size"),
+        ({**LLAMA, "vocab_size": -1}, "gives no vocab_size"),
+    ],
+)
+def test_a_damaged_config_is_refused(config: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        shape_of(ModelFacts("/m", config))
+
+
+@pytest.mark.parametrize(
+    ("config", "tensors", "low"),
+    [
+        (LLAMA, {}, 0.93),
+        ({**LLAMA, "num_experts": 4}, {}, 0.8),
+        ({**LLAMA, "model_type": "own"}, {"a.weight": ("BF16", (8, 8))}, 0.8),
+        ({**LLAMA, "model_type": "own"}, {}, 0.7),
+    ],
+)
+def test_the_less_is_known_the_wider_the_interval(config: dict[str, Any], tensors: dict[str, Any], low: float) -> None:
+    shape = shape_of(ModelFacts("/m", config, tensors=tensors))
+    assert shape.interval(1000)[0] == int(1000 * low)
+
+
 def test_the_language_part_of_a_model_that_sees() -> None:
     config = {"model_type": "gemma3", "text_config": {**LLAMA, "model_type": "gemma3_text"}}
     assert shape_of(ModelFacts("/m", config)).dimensions.hidden == 2048

@@ -17,7 +17,15 @@ from doctor.model import Facts, Finding, Location, Package, Remedy, Severity
 from doctor.report import FORMATS, Report, render
 
 GOLDEN = Path(__file__).parent / "golden"
-SUFFIX = {"text": "text.txt", "plain": "plain.txt", "json": "json", "markdown": "md", "html": "html"}
+SUFFIX = {
+    "text": "text.txt",
+    "plain": "plain.txt",
+    "json": "json",
+    "markdown": "md",
+    "html": "html",
+    "sarif": "sarif",
+    "github": "github.txt",
+}
 
 
 def golden(name: str, text: str) -> None:

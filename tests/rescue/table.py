@@ -1,10 +1,12 @@
-"""The rescue table: Phi-3 files of several origins x spellings of config.json x target releases, by `fix` and by `run`.
+"""The rescue table: the decoder-only models of several origins as remote code on several releases, mended both ways.
 
-    python tests/rescue/table.py --origin 4.41.2=SITE --origin 4.47.1=SITE [--target 5.23.0=SITE] [--way fix]
+    python tests/rescue/table.py --origin 4.41.2=SITE --origin 4.47.1=SITE [--target 5.23.0=SITE] [--way fix] [--subset]
 
 SITE is a folder made by `pip install --target SITE transformers==V`.  Without --target the release that the
 interpreter itself has is the target.  `fix` runs `doctor fix --yes` on copies of the repositories, `run` loads them
-untouched under `doctor run`, `none` shows what happens without the doctor.  Exit 1 where anything fails.
+untouched under `doctor run`, `none` shows what happens without the doctor.  --dead shows for every patch a case that
+fails without it.  A file is not promised to run on releases older than its own: such rows are printed and do not count.
+Exit 1 where anything else fails.
 """
 
 from __future__ import annotations
@@ -16,13 +18,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+from architectures import SUBSET
 
 HERE = Path(__file__).parent
 DOCTOR = (sys.executable, "-P", "-m", "doctor") if sys.version_info >= (3, 11) else (sys.executable, "-m", "doctor")
 WAYS = ("fix", "run", "none")
 Sites = dict[str, Path | None]
+Column = tuple[str, str]
+"""A target release and a way."""
+Results = dict[Path, str | None]
+"""What failed of each case, None where nothing did."""
 
 
 def site(argument: str) -> tuple[str, Path]:
@@ -49,42 +57,47 @@ def environment(home: Path, release: Path | None) -> dict[str, str]:
     }
 
 
-def build(origins: Sites, cases: Path, python: str) -> list[Path]:
-    """The folder of every case, ORIGIN/SPELLING; what is not there yet is built."""
+def build(origins: Sites, cases: Path, python: str, wanted: Sequence[str]) -> list[Path]:
+    """The folder of every case, ORIGIN/NAME, that is wanted (none: all); what is not there yet is built."""
     built = []
     for version, release in sorted(origins.items()):
+        names = sorted({one.rpartition("/")[2] for one in wanted if one.rpartition("/")[0] in ("", version)})
         folder = cases / version
-        if not folder.exists():
-            cases.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory() as home:
-                command = [python, str(HERE / "corpus.py"), str(folder)]
-                subprocess.run(command, env=environment(Path(home), release), check=True, stdout=sys.stderr)
-        built += sorted(path for path in folder.iterdir() if path.is_dir())
+        if wanted and not names:
+            continue
+        with tempfile.TemporaryDirectory() as home:
+            command = [python, str(HERE / "corpus.py"), str(folder), *names]
+            subprocess.run(command, env=environment(Path(home), release), check=True, stdout=sys.stderr)
+        built += sorted(path for path in folder.iterdir() if path.is_dir() and (not names or path.name in names))
     return built
 
 
-def tried(cases: Sequence[Path], way: str, version: str, release: Path | None, python: str) -> dict[Path, str | None]:
-    """What failed (None: nothing) for each case on one release, mended one way."""
+def tried(cases: Sequence[Path], way: str, version: str, release: Path | None, python: str) -> Results:
+    """What failed for each case on one release, mended one way."""
     with tempfile.TemporaryDirectory() as scratch:
-        home, trial = Path(scratch) / "home", [python, str(HERE / "trial.py")]
+        home, trial = Path(scratch) / "home", ((*DOCTOR, "run", "--") if way == "run" else ())
         folders = {case: Path(scratch) / case.parent.name / case.name for case in cases}
         for case, folder in folders.items():
             shutil.copytree(case, folder)
         if way == "fix":
-            mend([str(model) for folder in folders.values() for model in folder.glob("phi3_*")], version, home)
-        if way == "run":
-            trial = [*DOCTOR, "run", "--", *trial]
-        done = subprocess.run(
-            [*trial, *map(str, folders.values())], env=environment(home, release), capture_output=True, text=True
-        )
-        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"folder"')]
-        answers = {line["folder"]: line["failed"] for line in lines}
-        found = {case: answers.get(str(folder), "no answer") for case, folder in folders.items()}
+            mend([str(model) for folder in folders.values() for model in folder.glob("repo_*")], version, home)
+        found = put_to_work(folders, trial, home, release, python)
     passed = list(found.values()).count(None)
     sys.stderr.write(f"transformers {version}, {way}: {passed} of {len(found)} pass\n")
-    if passed < len(found):
-        sys.stderr.write(f"--- transformers {version}, {way}\n{done.stderr[-4000:]}\n")
     return found
+
+
+def put_to_work(
+    folders: dict[Path, Path], before: Sequence[str], home: Path, release: Path | None, python: str
+) -> Results:
+    """Run the trial on copies of cases; what is not answered because the process died is asked once more, alone."""
+    command = [*before, python, str(HERE / "trial.py"), *map(str, folders.values())]
+    done = subprocess.run(command, env=environment(home, release), capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"folder"')]
+    answers = {line["folder"]: line["failed"] for line in lines}
+    if len(answers) < len(folders):
+        sys.stderr.write(done.stderr[-2000:] + "\n")
+    return {case: answers.get(str(folder), "no answer") for case, folder in folders.items()}
 
 
 def mend(models: Sequence[str], version: str, home: Path) -> None:
@@ -95,18 +108,86 @@ def mend(models: Sequence[str], version: str, home: Path) -> None:
         sys.stderr.write(f"--- doctor fix, exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}\n")
 
 
-def rows(found: dict[tuple[str, str], dict[Path, str | None]]) -> Iterator[str]:
-    """The table in Markdown, then the totals of each way."""
+def promised(case: Path, version: str) -> bool:
+    """Whether the release is not older than the file's own."""
+    return _numbers(case.parent.name) <= _numbers(version)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
+def rows(found: dict[Column, Results]) -> Iterator[str]:
+    """The table in Markdown, one row an origin; then every case that failed; then the totals of each way."""
     columns = list(found)
     cases = list(next(iter(found.values())))
-    yield "| origin | spelling | " + " | ".join(f"{version} {way}" for version, way in columns) + " |"
+    yield "| origin | cases | " + " | ".join(f"{version} {way}" for version, way in columns) + " |"
     yield "| --- | --- |" + " --- |" * len(columns)
-    for case in cases:
-        cells = (found[column][case] or "PASS" for column in columns)
-        yield f"| {case.parent.name} | {case.name} | " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"
+    for origin in dict.fromkeys(case.parent.name for case in cases):
+        mine = [case for case in cases if case.parent.name == origin]
+        cells = (str([found[column][case] for case in mine].count(None)) for column in columns)
+        yield f"| {origin} | {len(mine)} | " + " | ".join(cells) + " |"
+    for (version, way), table in found.items():
+        for case, failed in table.items():
+            if failed:
+                note = "" if promised(case, version) else " (a file newer than the release)"
+                yield f"\n{case.parent.name} {case.name} on {version}, {way}{note}: {failed}"
     for way in dict.fromkeys(way for _, way in columns):
-        results = [failed for (_, w), table in found.items() if w == way for failed in table.values()]
+        results = [
+            failed
+            for (version, w), table in found.items()
+            if w == way
+            for case, failed in table.items()
+            if promised(case, version)
+        ]
         yield f"\n{way}: {results.count(None)} of {len(results)} pass"
+
+
+def without_one(cases: Sequence[Path], targets: Sites, python: str) -> Iterator[tuple[str, str]]:
+    """For every patch a case that fails without it, empty where none was found among four cases a release."""
+    from doctor.patch import catalogue
+
+    changed = {case: _changing(case) for case in cases}
+    waiting = [patch.id() for patch in catalogue()]
+    for version, release in targets.items():
+        trials = [(one, case) for one in waiting for case in [c for c in cases if one in changed[c]][:4]]
+        with tempfile.TemporaryDirectory() as scratch:
+            folders: dict[Path, Path] = {}
+            for number, (one, case) in enumerate(trials):
+                folders[Path(one) / case.parent.name / case.name] = folder = Path(scratch) / str(number) / case.name
+                shutil.copytree(case, folder)
+                for file in folder.glob("repo_*/*.py"):
+                    file.write_text(_rewritten(file.read_text("utf-8"), one), "utf-8")
+            failed = put_to_work(folders, (), Path(scratch) / "home", release, python)
+        for key, what in failed.items():
+            if what and key.parts[0] in waiting:
+                waiting.remove(key.parts[0])
+                yield key.parts[0], f"{key.parts[1]} {key.parts[2]} on {version}: {what}"
+    yield from ((one, "") for one in waiting)
+
+
+def _changing(case: Path) -> set[str]:
+    """The patches that rewrite a case's files."""
+    from doctor.patch import rewrite
+
+    return {one for file in case.glob("repo_*/*.py") for one in rewrite(file.read_text("utf-8")).patches}
+
+
+def _rewritten(text: str, without: str) -> str:
+    """A file after every patch but one; where the others then give up, the file as it was."""
+    from doctor.patch import Refusal, catalogue, rewrite
+
+    try:
+        return rewrite(text, [patch for patch in catalogue() if patch.id() != without]).text
+    except Refusal:
+        return text
+
+
+def dead(found: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield "\n| patch | fails without it |\n| --- | --- |"
+    for name, what in sorted(found):
+        # The same is asked of every patch, and every release, by tests/live/test_proofs.py.
+        yield f"| {name} | {what.replace('|', '/') or 'no case of this corpus has its construct: see its proof'} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,19 +196,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--origin", action="append", type=site, required=True, metavar="V=SITE")
     parser.add_argument("--target", action="append", type=site, default=[], metavar="V=SITE")
     parser.add_argument("--way", action="append", choices=WAYS, help="default: fix and run")
+    parser.add_argument("--only", action="append", default=[], metavar="[ORIGIN/]CASE", help="these cases")
+    parser.add_argument("--subset", action="store_true", help="the few cases that every run of the tests tries")
+    parser.add_argument("--dead", action="store_true", help="try, in place of the table, every patch's absence")
     parser.add_argument("--cases", type=Path, help="where repositories are built, and found again (default: scratch)")
     parser.add_argument("--python", default=sys.executable, help="the interpreter with torch (default: this one)")
     options = parser.parse_args(arguments)
     targets: Sites = dict(options.target) or {_installed(): None}
     with tempfile.TemporaryDirectory() as scratch:
-        cases = build(dict(options.origin), (options.cases or Path(scratch)).resolve(), options.python)
+        wanted = [*options.only, *(SUBSET if options.subset else ())]
+        cases = build(dict(options.origin), (options.cases or Path(scratch)).resolve(), options.python, wanted)
+        if options.dead:
+            sys.stdout.write("\n".join(dead(without_one(cases, targets, options.python))) + "\n")
+            return 0
         found = {
             (version, way): tried(cases, way, version, release, options.python)
             for version, release in targets.items()
             for way in options.way or WAYS[:2]
         }
     sys.stdout.write("\n".join(rows(found)) + "\n")
-    return int(any(failed for table in found.values() for failed in table.values()))
+    return int(any(failed and promised(case, v) for (v, _), table in found.items() for case, failed in table.items()))
 
 
 def _installed() -> str:

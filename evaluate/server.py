@@ -1,0 +1,160 @@
+"""Asking a model through a server that speaks OpenAI's protocol: llama.cpp's, ollama, vLLM."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from doctor.evaluate.answers import finished
+from doctor.evaluate.config import Config
+from doctor.evaluate.extras import needed
+from doctor.evaluate.ledger import Ledger, key
+from doctor.evaluate.model import Answer, Sample
+from doctor.settings import UsageError
+
+RETRIES = 2
+"""How often a request is sent again by itself."""
+REFUSED = 8
+"""Failures in a row after which nothing more is asked."""
+
+Progress = Callable[[int, int], None]
+"""Told how many answers there are, of how many."""
+
+
+def address(model: str) -> str:
+    """The base URL of a server, `/v1` added where only its host is given."""
+    parts = urlsplit(model)
+    return model.rstrip("/") if parts.path.strip("/") else f"{model.rstrip('/')}/v1"
+
+
+def ask(
+    config: Config,
+    ledger: Ledger,
+    progress: Progress,
+    url: str,
+    content: str = "",
+    more: Mapping[str, Any] | None = None,
+) -> tuple[list[Answer], str, int]:
+    """The answer of every sample and seed, the model's name at the server, and how many answers were there already.
+
+    Each answer is written to the ledger as it comes.  Raises UsageError where the server cannot be reached, refuses, or
+    goes away; what it has answered until then is kept.  A server of our own has a `url` that changes; `content` then
+    names what it serves.  `more` goes into every request.
+    """
+    return asyncio.run(_Asking(config, ledger, progress, url, content, more or {}).all())
+
+
+class _Asking:
+    def __init__(
+        self, config: Config, ledger: Ledger, progress: Progress, url: str, content: str, more: Mapping[str, Any]
+    ) -> None:
+        self.config, self.ledger, self.progress = config, ledger, progress
+        self.openai: Any = needed("openai")
+        self.url, self.content, self.more = url, content, more
+        self.row = self.done = 0
+        self.total = len(config.samples) * len(config.generate.seeds)
+
+    async def all(self) -> tuple[list[Answer], str, int]:
+        async with self.openai.AsyncOpenAI(
+            base_url=self.url,
+            api_key=os.environ.get("OPENAI_API_KEY") or "none",
+            timeout=self.config.generate.timeout,
+            max_retries=RETRIES,
+        ) as self.client:
+            name, model = await self._model()
+            wanted = [(sample, seed) for sample in self.config.samples for seed in self.config.generate.seeds]
+            keys = [key({**self._served(model), **self._request(name, *one)}) for one in wanted]
+            known = [name in self.ledger.known for name in keys]
+            self.done = sum(known)
+            todo = [(k, *one) for k, one, there in zip(keys, wanted, known, strict=True) if not there]
+            failed = await self._rest(name, todo)
+        answers = [
+            replace(self.ledger.known[k], id=sample.id) if k in self.ledger.known else failed[k]
+            for k, (sample, _) in zip(keys, wanted, strict=True)
+        ]
+        return answers, name, sum(known)
+
+    async def _model(self) -> tuple[str, Any]:
+        """The model's name, and all that the server says of it: answers of another model are not taken for its own."""
+        try:
+            offered = [one.model_dump(exclude={"created"}) for one in (await self.client.models.list()).data]
+        except self.openai.OpenAIError as error:
+            raise UsageError(
+                f"{self.url}: {self._why(error)}; start the server, or correct 'model' in {self.config.path}"
+            ) from error
+        named = self.config.name or (offered[0]["id"] if offered else "")
+        found = next((one for one in offered if one["id"] == named), None)
+        if found is None:
+            there = ", ".join(one["id"] for one in offered) or "none"
+            raise UsageError(f"{self.url} offers no model {named!r}; it has {there}: set 'name' in {self.config.path}")
+        return named, found
+
+    def _served(self, model: Any) -> dict[str, Any]:
+        return {"content": self.content} if self.content else {"url": self.url, "offered": model}
+
+    def _request(self, name: str, sample: Sample, seed: int) -> dict[str, Any]:
+        turns = [{"role": turn.role, "content": turn.content} for turn in sample.messages]
+        generate = self.config.generate
+        return {
+            "model": name,
+            "messages": [*([{"role": "system", "content": sample.system}] if sample.system else []), *turns],
+            "max_tokens": generate.max_new_tokens,
+            "temperature": generate.temperature,
+            "seed": seed,
+            **self.more,
+        }
+
+    async def _rest(self, name: str, todo: list[tuple[str, Sample, int]]) -> dict[str, Answer]:
+        """Ask what is not known yet, so many at once; the answers that failed, with their reasons."""
+        waiting = iter(todo)
+        failed: dict[str, Answer] = {}
+        self.progress(self.done, self.total)
+        workers = [asyncio.create_task(self._work(name, waiting, failed)) for _ in range(self.config.generate.batch)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        return failed
+
+    async def _work(self, name: str, waiting: Iterator[tuple[str, Sample, int]], failed: dict[str, Answer]) -> None:
+        for k, sample, seed in waiting:
+            try:
+                answered = await self.client.chat.completions.create(**self._request(name, sample, seed))
+            except self.openai.OpenAIError as error:
+                failed[k] = Answer(sample.id, None, seed=seed, reason=self._why(error))
+                self._failed(error)
+                continue
+            self.row = 0
+            choice = answered.choices[0]
+            answer = Answer(sample.id, choice.message.content or "", finished(choice.finish_reason), seed)
+            tokens = answered.usage.completion_tokens if answered.usage else None
+            self.ledger.add(k, answer, tokens=tokens)
+            self.done += 1
+            self.progress(self.done, self.total)
+
+    def _failed(self, error: Exception) -> None:
+        """Give up where the server is gone or lets nobody in; a single answer that fails is a sample unscored."""
+        self.row += 1
+        away = isinstance(error, self.openai.APIConnectionError) and not isinstance(error, self.openai.APITimeoutError)
+        refusals = (self.openai.AuthenticationError, self.openai.PermissionDeniedError, self.openai.NotFoundError)
+        closed = isinstance(error, refusals)
+        if away or closed or self.row >= max(REFUSED, self.config.generate.batch):
+            raise UsageError(
+                f"{self.url}: {self._why(error)}; {self.done} of {self.total} answers are kept in {self.ledger.path}, "
+                "and the same command goes on from there"
+            ) from error
+
+    def _why(self, error: Exception) -> str:
+        """What went wrong, in a line, with the server's own words."""
+        if isinstance(error, self.openai.APITimeoutError):
+            return f"gave no answer within {self.config.generate.timeout:g} s"
+        if isinstance(error, self.openai.APIStatusError):
+            body = error.body if isinstance(error.body, dict) else {}
+            return f"answered {error.status_code}: {body.get('message') or error.message}"
+        return f"cannot be reached ({error.__cause__ or error})"

@@ -1,0 +1,82 @@
+"""Shell scripts, Dockerfiles and configurations: what is found, and what is written in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from doctor.cli import main
+
+SHELL = """#!/bin/bash
+export OMP_NUM_THREADS=1
+# python train.py --evaluation_strategy no
+torchrun --nproc_per_node 2 train.py \\
+  --output_dir out --evaluation_strategy steps --no-cuda True \\
+  --overwrite_output_dir --warmup_ratio 0.03
+huggingface-cli login
+"""
+AFTER = SHELL.replace("out --evaluation_strategy steps --no-cuda", "out --eval_strategy steps --use-cpu")
+YAML = "model: x\nlearning_rate: 1.0e-4\nevaluation_strategy: steps\r\nwarmup_ratio: 0.1\n"
+TRAIN = "from transformers import HfArgumentParser, TrainingArguments\nHfArgumentParser(TrainingArguments)\n"
+
+
+def ids(text: str) -> list[tuple[str, ...]]:
+    """Line and id of every finding of the plain report."""
+    rows = (line.split(":", 3) for line in text.splitlines() if line.startswith("/"))
+    return [(row[1], row[3].split()[1]) for row in rows]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name, text in {"run.sh": SHELL, "sft.yaml": YAML, "train.py": TRAIN}.items():
+        (folder / name).write_bytes(text.encode())
+    return folder
+
+
+def test_what_is_found_and_what_is_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(project), "--against", "transformers==5.23.0", "--format", "plain"]
+    assert main(["check", *words]) == 1
+    found = ids(capsys.readouterr().out)
+    assert sorted(found) == [
+        ("3", "removed-flag"),
+        ("4", "removed-flag"),
+        ("5", "removed-flag"),
+        ("5", "removed-flag"),
+        ("6", "removed-flag"),
+        ("6", "removed-flag"),
+        ("7", "removed-command"),
+    ]
+    assert main(["fix", "--yes", *words]) == 1
+    assert (project / "run.sh").read_text("utf-8") == AFTER
+    assert (project / "sft.yaml").read_bytes() == YAML.replace("evaluation_strategy", "eval_strategy").encode()
+    left = ids(capsys.readouterr().out)
+    assert sorted(left) == [
+        ("4", "removed-flag"),
+        ("6", "removed-flag"),
+        ("6", "removed-flag"),
+        ("7", "removed-command"),
+    ]
+    assert main(["undo"]) == 0
+    assert (project / "run.sh").read_text("utf-8") == SHELL
+
+
+@pytest.mark.parametrize("more", ["", "RUN mkdir -p $TRANSFORMERS_CACHE\n"])
+def test_a_variable_is_renamed_unless_it_is_read_again(
+    more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    file = tmp_path / "Dockerfile"
+    file.write_text(f"ENV TRANSFORMERS_CACHE=/data\n{more}", "utf-8")
+    main(["fix", "--yes", str(file), "--against", "transformers==5.23.0"])
+    assert file.read_text("utf-8") == f"ENV {'TRANSFORMERS_CACHE' if more else 'HF_HUB_CACHE'}=/data\n{more}"
+
+
+def test_a_docker_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "Dockerfile"
+    file.write_text("FROM x\nENV TRANSFORMERS_CACHE /data\nRUN huggingface-cli download a/b\n", "utf-8")
+    assert main(["check", str(file), "--against", "transformers==5.23.0", "--format", "plain"]) == 1
+    assert ids(capsys.readouterr().out) == [("3", "removed-command"), ("2", "variable-ignored")]
