@@ -49,7 +49,8 @@ assert M(TinyConfig()).says() == [3, 3, 3]
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
-        self.stateful = {node.name for node in parsed(file.text).body if _stateful(node)}
+        nodes = [node for node in parsed(file.text).body if isinstance(node, ast.ClassDef)]
+        self.stateful = {node.name for node in nodes if _stateful(node)}
 
     def reaches(self, name: str, text: str) -> bool:
         return name in self.stateful
@@ -63,9 +64,8 @@ assert M(TinyConfig()).says() == [3, 3, 3]
         return updated_node.with_changes(body=body.with_changes(body=[*body.body, method]))
 
 
-def _stateful(node: ast.stmt) -> bool:
+def _stateful(node: ast.ClassDef) -> bool:
     """Whether a class says that it keeps states of its own, and takes no cache of the library's."""
-    body = node.body if isinstance(node, ast.ClassDef) else []
-    flags = {ast.unparse(part) for part in body if isinstance(part, ast.Assign)}
-    answers = any(isinstance(part, ast.FunctionDef) and part.name == ASKED for part in body)
+    flags = {ast.unparse(part) for part in node.body if isinstance(part, ast.Assign)}
+    answers = any(isinstance(part, ast.FunctionDef) and part.name == ASKED for part in node.body)
     return f"{FLAG} = True" in flags and "_supports_cache_class = True" not in flags and not answers
