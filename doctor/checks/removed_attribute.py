@@ -45,6 +45,7 @@ INSTEAD = {
     "get_extended_attention_mask": "a copy of the method in the file",
     "invert_attention_mask": "a copy of the method in the file",
     "_extract_past_from_model_output": "`outputs.past_key_values`",
+    "_get_logits_warper": "`_get_logits_processor`, which makes the warpers too",
     "encode_plus": "`tokenizer(text)`",
     "batch_encode_plus": "`tokenizer(texts)`",
     "additional_special_tokens": "`extra_special_tokens`",
