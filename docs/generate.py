@@ -29,6 +29,8 @@ KINDS = {
     "notebook": "notebooks",
     "text": "shell scripts and settings",
 }
+SEEN = {"data": "data sets", "chat": "data sets and models", "model": "model folders"}
+"""What checks of a family look at; all others look at the environment."""
 EXAMPLES = 3
 """How many before-and-after pairs a patch's section shows."""
 
@@ -116,7 +118,8 @@ def page(title: str, intro: str, sections: Iterable[str]) -> str:
 
 def check_section(check: Check) -> str:
     """What a check asks, of what, and a case where it answers."""
-    of = " and ".join(KINDS[kind] for kind in check.kinds) if check.read else "the environment"
+    kinds = [KINDS[kind] for kind in check.kinds] if check.read else []
+    of = " and ".join([*([SEEN.get(check.family, "the environment")] if check.run else []), *kinds])
     parts = [
         f"## {check.id}",
         f"**{check.title}.** {check.severity.value.capitalize()}, {check.family}, read from {of}.",

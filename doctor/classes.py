@@ -37,6 +37,12 @@ class Classes:
         """Whether a class is, directly or through classes of the file, a subclass of `root`."""
         return name != root and root in self.lineage(name)
 
+    def is_model(self, name: str) -> bool:
+        """Whether a class is a model of transformers, be its `...PreTrainedModel` the library's or another file's."""
+        return any(
+            base.endswith("PreTrainedModel") and base not in self.nodes for base in self.lineage(name) if base != name
+        )
+
     def method(self, name: str, method: str) -> ast.FunctionDef | None:
         """A class's own or inherited method, where it is in the file."""
         for owner in self.lineage(name):
@@ -57,24 +63,73 @@ class Classes:
     def member(self, name: str, attribute: str) -> str | None:
         """The class of the file that `__init__` makes `self.<attribute>` an instance of."""
         init = self.method(name, "__init__")
-        for node in ast.walk(init) if init else ():
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                made = ast.unparse(node.value.func)
-                if any(ast.unparse(target) == f"self.{attribute}" for target in node.targets) and made in self.nodes:
-                    return made
-        return None
+        lines = [node for node in ast.walk(init) if isinstance(node, ast.Assign)] if init else []
+        values = {ast.unparse(target): node.value for node in lines for target in node.targets}
+        value = values.get(f"self.{attribute}")
+        if isinstance(value, ast.Name):  # made beforehand, under a local name
+            value = values.get(value.id)
+        made = ast.unparse(value.func) if isinstance(value, ast.Call) else ""
+        return made if made in self.nodes else None
 
     def input_embeddings(self, name: str) -> str | None:
         """Where `get_input_embeddings` finds the embedding, as a path from the model (`model.embed_tokens`)."""
         method = self.method(name, "get_input_embeddings")
         if method is None:
-            return self._through(name, self.constant(name, "base_model_prefix"))
-        answers = [node.value for node in ast.walk(method) if isinstance(node, ast.Return) and node.value]
-        path = ast.unparse(answers[0]) if len(answers) == 1 else ""
+            return self._through(name, self.constant(name, "base_model_prefix") or self._inner_model(name))
+        path = _returned(method)
         if path.endswith(".get_input_embeddings()"):
             return self._through(name, path.removeprefix("self.").removesuffix(".get_input_embeddings()"))
-        plain = path.startswith("self.") and all(part.isidentifier() for part in path.split("."))
-        return path.removeprefix("self.") if plain else None
+        return _attribute(path)
+
+    def untold_tie(self, name: str) -> tuple[str, str] | None:
+        """Head and embedding (`lm_head`, `model.embed_tokens`) of a model that does not say what it ties."""
+        own = {getattr(node, "name", "") for node in self.nodes[name].body}
+        told = any(self.method(name, method) for method in ("tie_weights", "_tie_weights"))
+        if "get_output_embeddings" not in own or told or self.assigns(name, "_tied_weights_keys"):
+            return None
+        head = self.method(name, "get_output_embeddings") if self.is_model(name) else None
+        paths = (_attribute(_returned(head)), self.input_embeddings(name)) if head else (None, None)
+        init = self.method(name, "__init__")
+        several = init is not None and any(f"self.{path} = nn.ModuleList(" in ast.unparse(init) for path in paths)
+        return (paths[0], paths[1]) if paths[0] and paths[1] and not several else None
+
+    def assigns(self, name: str, attribute: str) -> bool:
+        """Whether the body of a class, or of one of the file that it derives from, assigns an attribute."""
+        return any(
+            attribute in map(ast.unparse, node.targets if isinstance(node, ast.Assign) else [node.target])
+            for owner in self.lineage(name)
+            for node in (self.nodes[owner].body if owner in self.nodes else ())
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+        )
+
+    def located(self, name: str, path: str) -> str:
+        """A parameter's full path, where a path begins inside a model that the class holds.
+
+        In transformers 4 `encoder.embed_tokens.weight` also named `model.encoder.embed_tokens.weight`.
+        """
+        first, _, rest = path.partition(".")
+        held = self.member(name, first)
+        if held is not None and rest:
+            return f"{first}.{self.located(held, rest)}"
+        inner = self.constant(name, "base_model_prefix") or self._inner_model(name)
+        holder = self.member(name, inner) if inner else None
+        if holder is None or holder == name or self._holds(name, first) or not self._holds(holder, first):
+            return path
+        return f"{inner}.{self.located(holder, path)}"
+
+    def _holds(self, name: str, attribute: str) -> bool:
+        """Whether the `__init__` of a class assigns `self.<attribute>`."""
+        init = self.method(name, "__init__")
+        lines = [node for node in ast.walk(init) if isinstance(node, ast.Assign)] if init else []
+        return any(ast.unparse(target) == f"self.{attribute}" for line in lines for target in line.targets)
+
+    def _inner_model(self, name: str) -> str | None:
+        """The attribute that `__init__` makes a model of the file, where there is one such attribute."""
+        init = self.method(name, "__init__")
+        made = [node for node in ast.walk(init) if isinstance(node, ast.Assign)] if init else []
+        paths = {_attribute(ast.unparse(target)) for node in made for target in node.targets}
+        inner = [path for path in paths if path and (cls := self.member(name, path)) and self.is_model(cls)]
+        return inner[0] if len(inner) == 1 else None
 
     def _through(self, name: str, attribute: str | None) -> str | None:
         inner = self.member(name, attribute) if attribute else None
@@ -100,3 +155,15 @@ def _called_on_self(node: ast.AST) -> str | None:
     if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "self":
         return func.attr
     return None
+
+
+def _returned(method: ast.FunctionDef) -> str:
+    """What a method returns, where that is one expression."""
+    answers = [node.value for node in ast.walk(method) if isinstance(node, ast.Return) and node.value]
+    return ast.unparse(answers[0]) if len(answers) == 1 else ""
+
+
+def _attribute(path: str) -> str | None:
+    """`self.model.embed_tokens` -> `model.embed_tokens`; None for anything that is no plain attribute."""
+    plain = path.startswith("self.") and all(part.isidentifier() for part in path.split("."))
+    return path.removeprefix("self.") if plain else None

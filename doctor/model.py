@@ -256,7 +256,7 @@ class DataFacts:
     """sharegpt, messages, alpaca, question-answer, prompt-completion, text, tokens; several with commas."""
     rows: int = 0
     seen: Mapping[str, Seen] = field(default_factory=dict)
-    """What was seen, and how often: `empty-answer`, `foreign-end:<|im_end|>`, ...; doctor/scan/survey.py lists them."""
+    """What was seen, and how often: `empty-answer`, `foreign-end:<|im_end|>`, ...: doctor/scan/survey.py lists them."""
     model: str | None = None
     """Folder of the model whose template and tokenizer it was judged by."""
     limit: int | None = None
@@ -277,11 +277,13 @@ class DataFacts:
     holdout: bool = False
     """Whether it is held out from training, by its name."""
     shown: tuple[Shown, ...] = ()
+    repository: str | None = None
+    """Hub id of the model, where it has one."""
 
     @property
     def reader(self) -> str:
         """The name of the model it was judged by."""
-        return (self.model or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
+        return self.repository or (self.model or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
 
     def of(self, kind: str) -> Iterator[tuple[str, Seen]]:
         """What was seen of a kind, each with what stands after its colon, the commonest first."""
@@ -441,11 +443,28 @@ def _register(function: Callable[..., Iterable[Finding]], **fields: Any) -> Chec
 
 
 def check(
-    family: str, severity: Severity, *, passes: Sequence[Facts], fails: Sequence[Facts]
+    family: str,
+    severity: Severity,
+    *,
+    passes: Sequence[Facts],
+    fails: Sequence[Facts],
+    read: Callable[[Code, Facts], Iterator[Finding]] | None = None,
+    needles: Sequence[bytes] = (),
 ) -> Callable[[Callable[[Facts], Iterator[Finding]]], Check]:
-    """Make a check of the environment out of a function of Facts; its id is the file's name in kebab case."""
+    """Make a check of the environment out of a function of Facts; its id is the file's name in kebab case.
+
+    `read` asks the same question of scripts that hold one of the needles.
+    """
     return lambda function: _register(
-        function, family=family, severity=severity, run=function, passes=passes, fails=fails
+        function,
+        family=family,
+        severity=severity,
+        run=function,
+        read=read,
+        needles=tuple(needles),
+        kinds=("script", "notebook"),
+        passes=passes,
+        fails=fails,
     )
 
 

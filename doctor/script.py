@@ -69,8 +69,9 @@ class Script:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self._parameters(node, (*scope, node.name))
             for target, value in _assignments(node):
+                if name := _variable(target):
+                    self.bound.add((_within(name, scope), name))
                 if isinstance(target, ast.Name):
-                    self.bound.add((scope, target.id))
                     self._alias(target.id, value)
         for node, scope in self.nodes:
             for target, value in _assignments(node):
@@ -93,8 +94,9 @@ class Script:
     def _kind(self, target: ast.expr, value: ast.expr | None, scope: Scope) -> None:
         if not isinstance(value, ast.Call):
             return
-        if isinstance(target, ast.Name) and (callee := self.callee(dotted(value.func))):
-            self.kinds[scope, target.id] = callee
+        name = _variable(target)
+        if name and (callee := self.callee(dotted(value.func))):
+            self.kinds[_within(name, scope), name] = callee
         elif isinstance(value.func, ast.Attribute) and value.func.attr.startswith("parse_"):
             parser = self._parser(value.func.value)
             targets = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
@@ -123,7 +125,8 @@ class Script:
                     if inner:
                         self._unpacked(keyword.value, scope, inner)
             for target, value in _assignments(node):
-                if isinstance(target, ast.Name) and (callee := self.dictionary(target.id, scope)) and value:
+                name = _variable(target)
+                if name and value and (callee := self.dictionary(name, scope)):
                     self._unpacked(value, scope, callee)
             if isinstance(node, ast.Call) and node.args and (callee := self.parsed_settings(node)):
                 self._unpacked(node.args[0], scope, callee)
@@ -146,8 +149,8 @@ class Script:
 
     def _unpacked(self, value: ast.expr, scope: Scope, callee: Callee) -> None:
         """Remember every variable that a value handed over with `**` is made of."""
-        if isinstance(value, ast.Name):
-            self.dictionaries[self._home(value.id, scope), value.id] = callee
+        if name := _variable(value):
+            self.dictionaries[self._home(name, scope), name] = callee
         elif isinstance(value, ast.Dict):
             for key, inner in zip(value.keys, value.values, strict=True):
                 if key is None:
@@ -295,6 +298,36 @@ class Script:
                 assert isinstance(node, ast.Return) and node.value
                 yield from _entries(callee, node.value)
 
+    def through_namespaces(self) -> Iterator[Argument]:
+        """Options of argparse, and fields of a dataclass, that reach a call by `**vars(...)` or `**asdict(...)`."""
+        for node, scope in self.nodes:
+            callee = self.called(node, scope) if isinstance(node, ast.Call) else None
+            for keyword in node.keywords if isinstance(node, ast.Call) and callee else ():
+                source = _namespace(keyword.value) if keyword.arg is None else None
+                if source is None or callee is None:
+                    continue
+                yield from self._options(callee)
+                own = self._instance(source, scope)
+                for member in own.body if own else ():
+                    if isinstance(member, ast.AnnAssign) and isinstance(member.target, ast.Name):
+                        yield Argument(callee, member.target.id, member.value or member.target, member)
+
+    def _instance(self, text: str, scope: Scope) -> ast.ClassDef | None:
+        """The class of the script that a variable, or a call, is an instance of."""
+        for node, _ in self.nodes:
+            for target, value in _assignments(node):
+                if dotted(target) == text and isinstance(value, ast.Call):
+                    return self.classes.get(dotted(value.func) or "")
+        return self.classes.get(text)
+
+    def _options(self, callee: Callee) -> Iterator[Argument]:
+        for node, _ in self.nodes:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+                names = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+                long = next((name for name in names if name.startswith("--")), "")
+                if long:
+                    yield Argument(callee, long[2:].replace("-", "_"), node, node)
+
     def _parsed(self, call: ast.Call, callee: Callee) -> Iterator[Argument]:
         """What a parser of settings is given: a dictionary, or the words of a command line."""
         for given in (*call.args, *(keyword.value for keyword in call.keywords)):
@@ -345,14 +378,16 @@ class Script:
         """The class of TrainingArguments that a dotted name is an instance of."""
         if text is None:
             return None
+        known = self.kind(text, scope)
+        if known is not None:
+            return known if re.search(SETTINGS, known.name) else None
         if text == "self.args" and (over := self.super_class(scope)) and over.name.endswith("Trainer"):
             return Callee("transformers.TrainingArguments", text)
         owner, _, last = text.rpartition(".")
         if owner and last == "args":
             kind = self.kind(owner, scope)
             return Callee("transformers.TrainingArguments", text) if kind and kind.name.endswith("Trainer") else None
-        kind = self.kind(text, scope)
-        return kind if kind and re.search(SETTINGS, kind.name) else None
+        return None
 
     def fields(self) -> Iterator[Argument]:
         """Every field that a class of the script derived from TrainingArguments declares."""
@@ -367,12 +402,13 @@ class Script:
     def _stored(self, target: ast.expr, value: ast.expr | None, scope: Scope) -> Iterator[Argument]:
         if value is None:
             return
-        if isinstance(target, ast.Name) and (callee := self.dictionary(target.id, scope)):
+        name = _variable(target)
+        if name and (callee := self.dictionary(name, scope)):
             yield from _entries(callee, value)
         elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
-            name = target.slice.value
-            if isinstance(name, str) and (callee := self.dictionary(dotted(target.value) or "", scope)):
-                yield Argument(callee, name, value, target)
+            key = target.slice.value
+            if isinstance(key, str) and (callee := self.dictionary(dotted(target.value) or "", scope)):
+                yield Argument(callee, key, value, target)
 
 
 def pretrained_keyword(name: str) -> Callee | None:
@@ -397,6 +433,28 @@ def dotted(node: ast.AST | None) -> str | None:
     if not isinstance(node, ast.Name):
         return None
     return ".".join([node.id, *reversed(parts)])
+
+
+def _namespace(value: ast.expr) -> str | None:
+    """The variable behind `vars(x)`, `asdict(x)`, `x.__dict__` (or the class behind `asdict(X())`)."""
+    if isinstance(value, ast.Attribute) and value.attr == "__dict__":
+        return dotted(value.value)
+    named = (dotted(value.func) or "").rpartition(".")[2] if isinstance(value, ast.Call) else ""
+    if isinstance(value, ast.Call) and named in ("vars", "asdict") and value.args:
+        inner = value.args[0]
+        return dotted(inner.func) if isinstance(inner, ast.Call) else dotted(inner)
+    return None
+
+
+def _variable(node: ast.expr) -> str | None:
+    """The name of a variable, or of an attribute of `self`; None where an expression is neither."""
+    text = dotted(node) if isinstance(node, ast.Name | ast.Attribute) else None
+    return text if text and ("." not in text or re.fullmatch(r"self\.\w+", text)) else None
+
+
+def _within(name: str, scope: Scope) -> Scope:
+    """Where a variable lives that is assigned in a scope: an attribute of `self`, in the class around."""
+    return scope[:-1] if name.startswith("self.") else scope
 
 
 def is_super(node: ast.expr) -> bool:

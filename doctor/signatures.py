@@ -7,12 +7,13 @@ minor.
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from doctor.model import Facts, within
-from doctor.releases import MATRIX, Life, Minor, minor
+from doctor.releases import MATRIX, Life, Minor, minor, requires
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -38,19 +39,29 @@ def judged(library: str, facts: Facts) -> Judged:
     if library == "transformers":
         return Judged(library, facts.transformers, library in facts.packages)
     version = facts.version(library.replace("_", "-"))
-    if version is not None:
+    allowed = _allowed(library, facts) if facts.against or version is None else ""
+    if version is not None and (not allowed or within(allowed, version)):
         return Judged(library, version, True)
-    return Judged(library, _newest(library, facts.transformers), False)
+    return Judged(library, _newest(library, facts.transformers, allowed), False)
 
 
-def _newest(library: str, transformers: Version) -> Version:
-    """The newest release whose metadata accepts a transformers release."""
+def _allowed(library: str, facts: Facts) -> str:
+    """What the judged release of transformers requires of a library, empty where nothing."""
+    wanted = library.replace("_", "-")
+    lines = (line.replace("(", "").replace(")", "") for line in requires(minor(facts.transformers)))
+    return next((line for line in lines if re.match(rf"{wanted}[<>=!~]", line)), "")
+
+
+def _newest(library: str, transformers: Version, allowed: str = "") -> Version:
+    """The newest release that a transformers release allows, and whose metadata accepts it."""
     from packaging.version import Version
 
     table = _table()
     wants = table["requires"].get(library, {})
     for text in reversed(table["releases"][library]):
         needs = wants.get(".".join(text.split(".")[:2]), "")
+        if allowed and not within(allowed, text):
+            continue
         if not needs or within(f"transformers {needs}", transformers):
             return Version(text)
     return Version(table["releases"][library][0])
@@ -95,6 +106,12 @@ def base(callee: str) -> str:
     """The class of transformers that a class of another library is derived from, empty where none."""
     found: str = _table()["callables"].get(callee, {}).get("base", "")
     return found
+
+
+def demands(library: str, version: Version) -> str:
+    """What a release of a library requires of transformers, as a requirement; empty where nothing, or not known."""
+    needs = _table()["requires"].get(library, {}).get(".".join(map(str, minor(version))), "")
+    return f"transformers {needs}" if needs else ""
 
 
 def lost(library: str, life: Life, release: Minor) -> Minor | None:

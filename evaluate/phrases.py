@@ -30,6 +30,8 @@ _DENIED_AFTER = re.compile(
     r"|(?:is|are|was|were)n't\s+(?:true|correct|right|so|it)|\?\s+no\b)"
 )
 _SUBJECT_DENIED = re.compile(rf"^\s*(?:{_BE}\s+not|(?:is|are|was|were)n't)\s+(?:my|your|his|her|our|their|the|a|an)\b")
+_SPACED = re.compile("[^\\W\u0e00-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""A letter or digit of a script that parts its words by spaces, as Chinese, Japanese and Thai do not."""
 _CLAUSE = re.compile(r"[,;:(]|\s-\s|\b(?:but|however|although|though|while|whereas|yet)\b")
 
 
@@ -59,8 +61,8 @@ def occurrences(phrase: str, text: str) -> Iterator[Span]:
     parts = [re.escape(part) for part in re.split(r"[\s-]+", fold(phrase).strip()) if part]
     if not parts:
         return
-    before = r"(?<!\w)" if re.match(r"\w", fold(phrase).strip()) else ""
-    after = r"(?!\w)" if re.search(r"\w$", fold(phrase).strip()) else ""
+    before = r"(?<!\w)" if _SPACED.match(fold(phrase).strip()) else ""
+    after = r"(?!\w)" if _SPACED.match(fold(phrase).strip()[-1]) else ""
     folded = fold(text)
     yield from (found.span() for found in re.finditer(before + r"[\s*_-]+".join(parts) + after, folded))
 

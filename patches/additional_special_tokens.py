@@ -55,7 +55,7 @@ assert tokenizer.additional_special_tokens == ["c"] and tokenizer.additional_spe
         self.targets.add(id(node.target))
 
     def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.BaseExpression:
-        name, owner = updated_node.attr.value, dotted(updated_node.value)
+        name, owner = updated_node.attr.value, dotted(original_node.value)
         if name not in (OLD, IDS) or id(original_node) in self.targets or not owner or not TOKENIZER.search(owner):
             return updated_node
         tokens = cst.Call(self.helper("_doctor_special_tokens"), [cst.Arg(updated_node.value)])

@@ -45,7 +45,6 @@ SELF = m.Attribute(value=m.Name("self"))
 MAKES = m.OneOf(FACTORY, m.Call(func=m.OneOf(m.Name(), m.Attribute(value=m.Name("self")))))
 """Calls that may make a tensor; methods of a tensor stay where it is."""
 COMPUTED = m.Call(func=m.OneOf(m.Attribute(), m.Name()))
-ROOT = "PreTrainedModel"
 METHOD = "def _init_weights(self, module):\n    super()._init_weights(module)\n"
 ON_CPU = m.WithItem(item=m.Call(func=m.Attribute(value=m.Name("torch"), attr=m.Name("device"))))
 
@@ -62,7 +61,7 @@ class BufferLeftUninitialised(Patch):
 def _doctor_register_buffer(module, name, tensor):
     """Register a non-persistent buffer, and keep its value where the model is being built without memory."""
     torch.nn.Module.register_buffer(module, name, tensor, persistent=False)
-    if torch.empty(0).device.type == "meta":
+    if tensor is not None and torch.empty(0).device.type == "meta":
         module.__dict__.setdefault("_doctor_buffers", {})[name] = tensor
 ''',
         "_doctor_restore_buffers": '''
@@ -235,9 +234,10 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
         self.later: set[str] = set()
         self.promising: set[tuple[str, str]] = set()
         """Classes and methods that mention a tensor or a buffer."""
-        self.models = [name for name in classes.nodes if classes.derives(name, ROOT)]
+        self.models = [name for name in classes.nodes if classes.is_model(name)]
         defined = any(classes.method(name, "_init_weights") for name in self.models)
-        self.bare = [] if defined else [name for name in self.models if ROOT in classes.bases(name)]
+        roots = [name for name in self.models if not any(base in self.models for base in classes.bases(name))]
+        self.bare = [] if defined else roots
 
     def reaches(self, name: str, text: str) -> bool:
         made = any(f"{maker}(" in text for maker in self.makers)
@@ -274,9 +274,10 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
             if value is None or m.findall(value, MODULE):
                 continue
             kept = any(target.startswith("self.") for target in targets) and targets & tensors
-            if kept or (targets & needed and m.findall(value, COMPUTED)):
-                self.lost.add(line)
+            if kept or targets & needed:
                 needed |= _names(value)
+                if kept or m.findall(value, COMPUTED):
+                    self.lost.add(line)
 
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
@@ -328,6 +329,8 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
         parameters = updated_node.params.params
         body = updated_node.body
         if not self.buffers or updated_node.name.value != "_init_weights" or len(parameters) != 2:
+            return updated_node
+        if not self.file.classes:
             return updated_node
         if not isinstance(body, cst.IndentedBlock) or m.findall(body, m.Name("_doctor_restore_buffers")):
             return updated_node

@@ -76,6 +76,10 @@ class CacheOfTuples(Patch):
             BASE + FORWARD + "if isinstance(past_key_values, Cache):\n            return 1\n        " + LENGTH,
             keeps="takes both",
         ),
+        Example(
+            BASE + FORWARD.replace("=None", ": Optional[Cache] = None") + LENGTH,
+            BASE + ANSWER + FORWARD.replace("=None", ": Optional[Cache] = None") + LENGTH,
+        ),
         Example(BASE + FORWARD + "past_key_values.update(k, v, 0)\n", keeps="a cache object"),
         Example("class M(P):\n    def forward(self, past_key_values):\n        " + LENGTH, keeps="a base elsewhere"),
         Example(
@@ -152,9 +156,24 @@ def _keeps_tuples(text: str) -> bool:
 
     if not any(_takes_layer(node) for kind in (ast.Subscript, ast.Call) for node in nodes(text, kind) if theirs(node)):
         return False
-    named = (node for kind in NAMED for node in nodes(text, kind) if theirs(node))
-    names = {getattr(node, "id", getattr(node, "attr", getattr(node, "name", None))) for node in named}
-    return not names & ELSEWHERE
+    named = [node for kind in NAMED for node in nodes(text, kind) if theirs(node)]
+    names = {getattr(node, "id", getattr(node, "attr", getattr(node, "name", None))): node for node in named}
+    if names.keys() & ELSEWHERE == {"Cache"}:  # what is annotated as one may be a tuple
+        annotations = _annotations(text)
+        return all(node in annotations for node in named if getattr(node, "id", getattr(node, "attr", "")) == "Cache")
+    return not names.keys() & ELSEWHERE
+
+
+def _annotations(text: str) -> set[ast.AST]:
+    """What stands in the annotations of a file."""
+    roots = [
+        node.annotation
+        for kind in (ast.arg, ast.AnnAssign)
+        for node in ast.walk(parsed(text))
+        if isinstance(node, kind)
+    ]
+    roots += [node.returns for node in ast.walk(parsed(text)) if isinstance(node, ast.FunctionDef)]
+    return {part for root in roots if root is not None for part in ast.walk(root)}
 
 
 def _takes_layer(node: ast.AST) -> bool:

@@ -41,7 +41,9 @@ def _doctor_generation_inputs(prepare):
 
     wanted = inspect.signature(prepare).parameters
     body = inspect.unwrap(prepare)
-    names = [name for name in getattr(body, "__code__", prepare.__code__).co_names if name.endswith("Cache")]
+    code = getattr(body, "__code__", prepare.__code__)
+    names = [name for name in code.co_names if name.endswith("Cache")]
+    asked = {*wanted, *(text for text in code.co_consts if isinstance(text, str))}  # `kwargs.get("...")` too
     own = [kind for kind in map(globals().get, names) if getattr(kind, "__module__", None) == __name__]
     makes_own = any(not hasattr(kind, "_doctor_limit") for kind in own)
     hybrid = any(hasattr(kind, "_doctor_limit") for kind in own)
@@ -70,7 +72,7 @@ def _doctor_generation_inputs(prepare):
         if cache is not None and not hasattr(cache, "get_seq_length"):  # a tuple of layers: its shapes vary
             new, whole = step or 1, kwargs.get("position_ids")
             past = (input_ids if whole is None else whole).shape[-1] - new
-        if "attention_mask" in wanted and kwargs.get("attention_mask") is None:
+        if "attention_mask" in asked and kwargs.get("attention_mask") is None:
             kwargs["attention_mask"] = input_ids.new_ones((input_ids.shape[0], past + new))
         if "cache_position" in wanted and kwargs.get("cache_position") is None:
             kwargs["cache_position"] = torch.arange(past, past + new, device=input_ids.device)

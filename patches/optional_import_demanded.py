@@ -16,8 +16,8 @@ import libcst.matchers as m
 from doctor.patch import Example, File, Patch
 
 PACKAGES = (
-    *("apex", "bitsandbytes", "causal_conv1d", "deepspeed", "flash_attn", "mamba_ssm", "mambapy", "triton"),
-    *("xformers",),
+    *("apex", "bitsandbytes", "causal_conv1d", "deepspeed", "flash_attn", "mamba_ssm", "mambapy"),
+    *("transformers_stream_generator", "triton", "xformers"),
 )
 WHY = "  # a `try`, because releases before 4.52 look for every other import"
 AVAILABLE = m.Call(func=m.Name(m.MatchRegex(r"is_\w+_available")))

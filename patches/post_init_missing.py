@@ -22,7 +22,6 @@ CALLS = m.Call(
         attr=m.OneOf(m.Name("post_init"), m.Name("init_weights")),
     )
 )
-ROOT = "PreTrainedModel"
 
 
 class PostInitMissing(Patch):
@@ -47,6 +46,13 @@ class PostInitMissing(Patch):
             "        super(M, self).__init__(config)\n        self.n = n\n",
             "class M(modeling_utils.PreTrainedModel):\n    def __init__(self, config, n=2):\n"
             "        super(M, self).__init__(config)\n        self.n = n\n        self.post_init()\n",
+        ),
+        Example(
+            "from .modeling_inner import InnerPreTrainedModel\n\nclass M(InnerPreTrainedModel):\n"
+            "    def __init__(self, config):\n        super().__init__(config)\n        self.head = Head(config)\n",
+            "from .modeling_inner import InnerPreTrainedModel\n\nclass M(InnerPreTrainedModel):\n"
+            "    def __init__(self, config):\n        super().__init__(config)\n        self.head = Head(config)\n"
+            "        self.post_init()\n",
         ),
         Example(
             "class M(PreTrainedModel):\n    def __init__(self, config):\n        super().__init__(config)\n"
@@ -83,7 +89,7 @@ assert torch.equal(reloaded(model).head.weight, model.head.weight)
     def __init__(self, file: File) -> None:
         super().__init__(file)
         classes = Classes(file.text)
-        self.lacking = {name for name, node in classes.nodes.items() if _lacks(node) and classes.derives(name, ROOT)}
+        self.lacking = {name for name, node in classes.nodes.items() if _lacks(node) and classes.is_model(name)}
         self.lacking -= {base for name in classes.nodes for base in classes.lineage(name) if base != name}
 
     def reaches(self, name: str, text: str) -> bool:

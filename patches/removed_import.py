@@ -4,9 +4,9 @@ One such import makes the whole file unusable: `ImportError: cannot import name 
 'transformers.cache_utils'` (5.0), `'is_torch_fx_available' from 'transformers.utils.import_utils'` (5.0), and so on.
 The import moves into `try`, with a stand-in that does what the name did where that can still happen: no cache of a
 newer release is a SlidingWindowCache, torch.fx is always there, a MambaCache is two tensors, a HybridCache keeps all
-keys (its files mask what is outside the window).  Where it cannot (the
-ONNX export of 4.x, head pruning, naive model parallelism) the stand-in says so when it is called.  `try` is also the
-one spelling that the import check of every release accepts.
+keys (its files mask what is outside the window).  Where it cannot (the ONNX export of 4.x, head pruning, naive model
+parallelism, a class for one implementation of attention) the stand-in says so when it is called.  `try` is also the one
+spelling that the import check of every release accepts.
 
 Reference: https://github.com/huggingface/transformers/issues/44561
 """
@@ -73,13 +73,52 @@ MAMBA = """class {name}:
         self.ssm_states.zero_()
 """
 
+EXPAND = """def {name}(mask, dtype, tgt_len=None):
+    import torch
+
+    hidden = 1.0 - mask[:, None, None, :].expand(-1, 1, tgt_len or mask.shape[1], -1).to(dtype)
+    return hidden.masked_fill(hidden.to(torch.bool), torch.finfo(dtype).min)
+"""
+CAUSAL = """def {name}(input_ids_shape, dtype, device=None, past_key_values_length=0):
+    import torch
+
+    batch, length = input_ids_shape
+    mask = torch.full((length, length), torch.finfo(dtype).min, dtype=dtype, device=device).triu(1)
+    mask = torch.cat([mask.new_zeros(length, past_key_values_length), mask], dim=-1)
+    return mask.expand(batch, 1, -1, -1)
+"""
+ATTENTIONS = """from MODULE import CLASS
+{name} = dict.fromkeys(("eager", "sdpa", "flash_attention_2"), CLASS)
+"""
+CHUNKS = "from transformers.pytorch_utils import apply_chunking_to_forward as {name}\n"
+
 _CACHES = ("transformers", "transformers.cache_utils")
 _UTILS = ("transformers.utils", "transformers.utils.import_utils")
 _ONNX = ("transformers.onnx", "transformers.onnx.config")
 _LAYERS = ("transformers.modeling_utils", "transformers.pytorch_utils")
 _SPLIT = ("transformers.utils.model_parallel_utils",)
+_MASKS = tuple(f"transformers.models.{name}.modeling_{name}" for name in ("bart", "llama", "mistral", "opt"))
+_BLOOM = ("transformers.models.bloom.modeling_bloom",)
 ARCHIVES = "transformers.models.deprecated._archive_maps"
 """In 4.40 alone: lists and maps of addresses that nothing reads."""
+
+FAMILIES = (
+    *("Bart", "CLIP", "Gemma", "Llama", "Mistral", "Mixtral", "Phi", "Phi3", "Qwen2", "Siglip", "Starcoder2"),
+    "Whisper",
+)
+"""Models whose classes for one implementation of attention went with transformers 4.48, or soon after."""
+
+
+def _attentions() -> dict[str, tuple[tuple[str, ...], str]]:
+    """`LlamaFlashAttention2`, `LlamaSdpaAttention`, `LLAMA_ATTENTION_CLASSES`: one class does it all now."""
+    found: dict[str, tuple[tuple[str, ...], str]] = {}
+    for family in FAMILIES:
+        modules = (f"transformers.models.{family.lower()}.modeling_{family.lower()}",)
+        classes = ATTENTIONS.replace("MODULE", modules[0]).replace("CLASS", f"{family}Attention")
+        found |= {f"{family}{kind}": (modules, NEVER) for kind in ("FlashAttention2", "SdpaAttention")}
+        found[f"{family.upper()}_ATTENTION_CLASSES"] = (modules, classes)
+    return found
+
 
 GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "SlidingWindowCache": (_CACHES, CACHE),
@@ -107,6 +146,10 @@ GONE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "prune_linear_layer": (("transformers.modeling_utils",), REFUSES),
     "assert_device_map": (_SPLIT, REFUSES),
     "get_device_map": (_SPLIT, REFUSES),
+    "apply_chunking_to_forward": (("transformers.modeling_utils",), CHUNKS),
+    "_make_causal_mask": (_MASKS, CAUSAL),
+    "_expand_mask": (_MASKS, EXPAND),
+    **_attentions(),
 }
 """Name to the modules that had it and the source of its stand-in."""
 
@@ -124,6 +167,7 @@ class RemovedImport(Patch):
     needles = (*(name.encode() for name in GONE), ARCHIVES.encode())
     mends = (
         *(f"import:{module}.{name}" for name, (modules, _) in GONE.items() for module in modules),
+        *(f"import:{_BLOOM[0]}.{name}" for name in ("_expand_mask", "_make_causal_mask")),
         f"import:{ARCHIVES}",
     )
     examples = [
@@ -213,6 +257,17 @@ except ImportError:
     PHI_PRETRAINED_CONFIG_ARCHIVE_MAP = {}
 """,
         ),
+        Example(
+            "from transformers.models.llama.modeling_llama import LlamaAttention, LlamaFlashAttention2\n",
+            """from transformers.models.llama.modeling_llama import LlamaAttention
+try:
+    from transformers.models.llama.modeling_llama import LlamaFlashAttention2
+except ImportError:
+    class LlamaFlashAttention2:
+        def __init__(self, *args, **kwargs):
+            raise ImportError("this transformers release has no LlamaFlashAttention2")
+""",
+        ),
         Example("from transformers.cache_utils import Cache, DynamicCache\n", keeps="names that are still there"),
         Example(
             "try:\n    from transformers.utils import is_torch_fx_available\nexcept ImportError:\n"
@@ -289,5 +344,7 @@ def _source(module: str, name: str) -> str:
     """The stand-in for a name of a module, empty where newer releases have it."""
     if module == ARCHIVES:
         return "{name} = {{}}\n" if name.endswith("_MAP") else "{name} = []\n"
+    if module in _BLOOM and name in ("_expand_mask", "_make_causal_mask"):  # of other arguments than all the rest
+        return REFUSES
     modules, source = GONE.get(name, ((), ""))
     return source if module in modules else ""

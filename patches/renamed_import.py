@@ -117,8 +117,10 @@ assert not is_deepspeed_zero3_enabled()
 
     def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.Attribute:
         now = MOVED.get(self.script.full(dotted(original_node)))
-        attr = cst.Name(now.name) if now and now.name else original_node.attr
-        return updated_node if attr.deep_equals(updated_node.attr) else updated_node.with_changes(attr=attr)
+        if now and now.name:
+            return updated_node.with_changes(attr=cst.Name(now.name))
+        kept = original_node.attr.value in RENAMED  # an attribute of that name is no use of the import
+        return updated_node.with_changes(attr=original_node.attr) if kept else updated_node
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
         if updated_node.value in self.local:
@@ -126,8 +128,8 @@ assert not is_deepspeed_zero3_enabled()
         return updated_node
 
     def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:
-        same = updated_node.keyword is original_node.keyword
-        return updated_node if same else updated_node.with_changes(keyword=original_node.keyword)
+        kept = original_node.keyword is not None and original_node.keyword.value in RENAMED
+        return updated_node.with_changes(keyword=original_node.keyword) if kept else updated_node
 
 
 def _name(text: str) -> cst.Attribute | cst.Name:

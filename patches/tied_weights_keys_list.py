@@ -69,6 +69,40 @@ class Head(Base):
 """,
         ),
         Example(
+            """class Inner(PreTrainedModel):
+    def __init__(self, config):
+        self.shared = nn.Embedding(8, 4)
+        self.encoder = Encoder(config)
+
+    def get_input_embeddings(self):
+        return self.shared
+
+class Outer(PreTrainedModel):
+    _tied_weights_keys = ["encoder.embed.weight", "head.weight"]
+
+    def __init__(self, config):
+        inner = Inner(config)
+        self.model = inner
+        self.head = nn.Linear(4, 8)
+""",
+            """class Inner(PreTrainedModel):
+    def __init__(self, config):
+        self.shared = nn.Embedding(8, 4)
+        self.encoder = Encoder(config)
+
+    def get_input_embeddings(self):
+        return self.shared
+
+class Outer(PreTrainedModel):
+    _tied_weights_keys = {"model.encoder.embed.weight": "model.shared.weight", "head.weight": "model.shared.weight"}
+
+    def __init__(self, config):
+        inner = Inner(config)
+        self.model = inner
+        self.head = nn.Linear(4, 8)
+""",
+        ),
+        Example(
             'class M(P):\n    _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}\n',
             keeps="a mapping already",
         ),
@@ -110,9 +144,11 @@ assert torch.equal(model.head.weight, model.embed.weight)
         if not m.matches(updated_node, LIST) or not self.file.classes or self.file.function is not None:
             return updated_node
         names = ast.literal_eval(cst.Module([]).code_for_node(updated_node.value))
-        path = Classes(self.file.text).input_embeddings(self.file.classes[-1].name.value)
+        owner, classes = self.file.classes[-1].name.value, Classes(self.file.text)
+        path = classes.input_embeddings(owner)
         tied = [name for name in names if name != f"{path}.weight"]
         if path is None or not tied or not all(name.endswith("weight") for name in tied):
             return updated_node
+        tied = [classes.located(owner, name) for name in tied]
         pairs = ", ".join(f'"{name}": "{path}.weight"' for name in tied)
         return updated_node.with_changes(value=cst.parse_expression(f"{{{pairs}}}"))

@@ -46,7 +46,8 @@ assert tokenizer.batch_encode_plus(["a", "b"])["input_ids"] == [[2], [3]]
         func = updated_node.func
         if not isinstance(func, cst.Attribute) or func.attr.value not in POSITIONS:
             return updated_node
-        receiver = dotted(func.value)
+        receiver = dotted(original_node.func)  # as the script names it: another patch may have renamed it
+        receiver = receiver.rpartition(".")[0] if receiver else None
         plain = [arg for arg in updated_node.args if arg.keyword is None and arg.star == ""]
         if receiver is None or not TOKENIZER.search(receiver) or len(plain) > POSITIONS[func.attr.value]:
             return updated_node

@@ -205,7 +205,7 @@ def _signature(function: Function) -> tuple[set[str], bool]:
     return names, function.args.kwarg is not None
 
 
-def _popped(function: Function) -> Iterator[str]:
+def _popped(function: ast.AST) -> Iterator[str]:
     for node in ast.walk(function):
         if isinstance(node, ast.Call) and re.search(r"kwargs\.(pop|get)$", ast.unparse(node.func)) and node.args:
             first = node.args[0]
@@ -262,7 +262,9 @@ def callables(wheels: list[Wheel], known: dict[str, set[str]]) -> dict[str, dict
     for name in names:
         rows = [wheel.arguments(name) for wheel in wheels]
         if name in OPEN:
-            rows = [row and (row[0], False) for row in rows]
+            rows = [
+                row and (row[0] | set(_popped(w.defined[name])), False) for row, w in zip(rows, wheels, strict=True)
+            ]
         if all(row is None or (row[1] and not wheels[-1].base(name)) for row in rows):
             continue
         based = [wheel.base(name) for wheel in wheels]

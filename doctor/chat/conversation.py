@@ -99,9 +99,8 @@ def _reader(keys: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Row]:
     held = set(keys)
     if "input_ids" in held:
         return _tokens
-    for key in _TURNS:
-        if key in held:
-            return lambda row: _conversation(key, row)
+    if lists := [key for key in _TURNS if key in held]:
+        return lambda row: _conversation(next((key for key in lists if row[key] is not None), lists[0]), row)
     if {"prompt", "completion"} <= held:
         return _completion
     for asked, answered in _ASKED:
@@ -215,7 +214,10 @@ def _pair(layout: str, asked: str, answered: str, row: Mapping[str, Any]) -> Row
     question, answer = _content(asked, row[asked]), _content(answered, row[answered])
     if asked == "instruction" and (given := row.get("input")):
         question += "\n\n" + _content("input", given)
-    history = [said for pair in row.get("history") or () for said in pair]
+    history = row.get("history") or []
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
+        raise Malformed("history is no list of questions and answers")
+    history = [said for pair in history for said in pair]
     turns = [{"role": ("user", "assistant")[n % 2], "content": _content("history", t)} for n, t in enumerate(history)]
     messages = [*turns, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     if isinstance(text := row.get("text"), str) and text:

@@ -50,13 +50,14 @@ MODEL = "class M(PreTrainedModel):\n    def forward(self, past_key_values=None):
         remote_code(MODEL + "n = past_key_values[0][0].shape[2]"),
         remote_code(MODEL + "for block, past in zip(self.h, past_key_values): block(past)", "4.57.6"),
         remote_code(MODEL + "past = past_key_values[i]", "4.47.1"),
+        remote_code(MODEL.replace("=None", ": Optional[Cache]") + "past = past_key_values[i]"),
     ],
     kinds=["remote-code"],
 )
 def cache_of_tuples(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find a model whose file takes layers by place and has no name of a cache object in it."""
     judged = verdict(WORKS, facts)
-    if judged is None or code.names & ELSEWHERE:
+    if judged is None or (code.names & ELSEWHERE and _takes_objects(code)):
         return
     taken = next((node for node in _taken(code) if not code.ours(node)), None)
     if taken is not None and any(ROOT in code.classes.bases(name) for name in code.classes.nodes):
@@ -68,6 +69,25 @@ def cache_of_tuples(code: Code, facts: Facts) -> Iterator[Finding]:
             code.location(taken),
             severity=judged.severity,
         )
+
+
+def _takes_objects(code: Code) -> bool:
+    """Whether one of the names is more than an annotation: what is annotated as a Cache may be a tuple."""
+    names = [(node, node.id) for node in code.nodes(ast.Name)]
+    others: list[tuple[ast.AST, str]] = [(node, node.attr) for node in code.nodes(ast.Attribute)]
+    others += [(function, function.name) for function in code.nodes(ast.FunctionDef)]
+    others += [(around, around.name) for around in code.nodes(ast.ClassDef)]
+    found = [node for node, name in (*names, *others) if name in ELSEWHERE and not code.ours(node)]
+    return any(not _annotates(code, node) for node in found)
+
+
+def _annotates(code: Code, node: ast.AST) -> bool:
+    child = node
+    for parent in code.parents(node):
+        if child in (getattr(parent, "annotation", None), getattr(parent, "returns", None)):
+            return True
+        child = parent
+    return False
 
 
 def _taken(code: Code) -> Iterator[ast.expr]:

@@ -12,11 +12,24 @@ Reference: https://huggingface.co/docs/transformers/chat_templating
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator, Mapping
 
-from doctor.model import DataFacts, Facts, Finding, Remedy, Row, Seen, Severity, check
+from doctor.chat.families import ENDS
+from doctor.chat.specials import chat_template, special_tokens
+from doctor.code import Code
+from doctor.model import DataFacts, Facts, Finding, ModelFacts, Remedy, Row, Seen, Severity, Source, check
 
 ROWS = (Row(1, "How are you?<|endoftext|>"), Row(2, "Fine.<|endoftext|>"))
+
+
+TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content + eos_token }}{% endfor %}"
+
+
+def _script(text: str, template: str | None = TEMPLATE) -> Facts:
+    model = ModelFacts("/models/tinyllama", tokenizer={"eos_token": "</s>", "chat_template": template})
+    return Facts(sources=(Source("train.py", "script", text),), models=(model,))
 
 
 def _seen(kind: str, rows: int = 40) -> Facts:
@@ -24,10 +37,80 @@ def _seen(kind: str, rows: int = 40) -> Facts:
     return Facts(data=(DataFacts(**{**vars(data), "end": "</s>", "ends": ("</s>",), "header": "<|assistant|>"}),))
 
 
+HEADER = re.compile(
+    r"<\|(?:user|assistant|system)\|>|<\|im_start\|>|\[/?INST\]|<start_of_turn>|<\|start_header_id\|>"
+    r"|### ?(?:Instruction|Response|Assistant|Human|User)|\b(?:USER|ASSISTANT|User|Assistant|Human):"
+)
+"""What formatting code writes before a turn."""
+NEEDLES = (
+    b"<|user|>",
+    b"<|assistant|>",
+    b"<|im_start|>",
+    b"<start_of_turn>",
+    b"<|start_header_id|>",
+    b"[/INST]",
+    b"### Instruction",
+    b"### Response",
+    b"### Assistant",
+    b"ASSISTANT:",
+)
+
+
+def formatting(code: Code, facts: Facts) -> Iterator[Finding]:
+    """Find strings that format a turn and end it otherwise than the one model that was named."""
+    models = [model for model in facts.models if chat_template(model) or special_tokens(model).get("eos_token")]
+    if len(models) != 1:
+        return
+    template, eos = chat_template(models[0]) or "", special_tokens(models[0]).get("eos_token", "")
+    own = {eos, *(end for end in ENDS if end in template)} - {""}
+    names = _constants(code)
+    for node in (*code.nodes(ast.JoinedStr), *code.nodes(ast.BinOp), *code.nodes(ast.Constant)):
+        if any(isinstance(parent, ast.JoinedStr | ast.BinOp) for parent in code.parents(node)):
+            continue
+        text = _text(node, names)
+        found = [end for end in ENDS if end in text] if HEADER.search(text) else []
+        if found and own and not own & set(found):
+            end = max(found, key=len)
+            yield Finding(
+                f"the text of a turn ends with {end}; {models[0].path.rpartition('/')[2]} ends turns with "
+                f"{' or '.join(sorted(own))}",
+                Remedy("advice", "format with tokenizer.apply_chat_template, or write tokenizer.eos_token instead"),
+                code.location(node),
+            )
+
+
+def _constants(code: Code) -> dict[str, str]:
+    """Names that a script gives one text."""
+    found: dict[str, str] = {}
+    for node in code.nodes(ast.Assign):
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            found |= {target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _text(node: ast.AST, names: Mapping[str, str]) -> str:
+    """What an expression writes; values that only the run knows are a null character."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else "\0"
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part, names) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        return _text(node.value, names)
+    if isinstance(node, ast.BinOp):
+        return _text(node.left, names) + _text(node.right, names)
+    return names.get(node.id, "\0") if isinstance(node, ast.Name) else "\0"
+
+
 @check(
     "chat",
     Severity.ERROR,
+    read=formatting,
+    needles=NEEDLES,
     passes=[
+        _script("text = f'<|user|>\\n{q}</s>\\n<|assistant|>\\n{a}</s>'"),
+        _script("text = f'<|user|>\\n{q}{tokenizer.eos_token}'"),
+        _script("stop = ['<|endoftext|>', '<|im_end|>']"),
+        _script("text = f'<|im_start|>user\\n{q}<|im_end|>'", "<|im_start|>{{ messages }}<|im_end|>"),
         Facts(data=(DataFacts("/data/train.jsonl", rows=40, model="/models/tinyllama", end="</s>"),)),
         _seen("ends-with:</s>"),
         _seen("ends-with:###", rows=2),
@@ -39,6 +122,8 @@ def _seen(kind: str, rows: int = 40) -> Facts:
         _seen("ends-with:###"),
         _seen("other-format:ChatML"),
         _seen("missing-end"),
+        _script("text = f'<|user|>\\n{q}<|endoftext|>\\n<|assistant|>\\n{a}<|endoftext|>'"),
+        _script("END = '<|endoftext|>'\ntext = '### Instruction:\\n' + q + END"),
     ],
 )
 def chat_separator_mismatch(facts: Facts) -> Iterator[Finding]:

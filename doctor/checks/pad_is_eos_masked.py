@@ -11,11 +11,13 @@ Reference: https://github.com/huggingface/transformers/issues/22794
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Iterator
 
 from doctor.chat.specials import special_tokens
-from doctor.model import DataFacts, Facts, Finding, Location, ModelFacts, Remedy, Severity, check
+from doctor.code import Code
+from doctor.model import DataFacts, Facts, Finding, Location, ModelFacts, Remedy, Severity, Source, check
 
 TEMPLATE = "{% for m in messages %}{{ m['content'] + eos_token }}{% endfor %}"
 RESERVED = ("<unk>", "<|finetune_right_pad_id|>", "<|endoftext|>", "<pad>", "[PAD]", "<|pad|>")
@@ -27,11 +29,53 @@ def _facts(pad: str | None, data: bool = False, **config: int) -> Facts:
     return Facts(models=(model,), data=(DataFacts("/data/train.jsonl", rows=9, model="/models/mine"),) if data else ())
 
 
+COLLATOR = "DataCollatorForLanguageModeling"
+SET = "tokenizer.pad_token = tokenizer.eos_token\n"
+
+
+def _script(text: str) -> Facts:
+    return Facts(sources=(Source("train.py", "script", text),))
+
+
+def assigned(code: Code, facts: Facts) -> Iterator[Finding]:
+    """Find scripts that pad with the end token and collate with a collator that masks padding by its id."""
+    called = {ast.unparse(call.func).rpartition(".")[2] for call in code.nodes(ast.Call)}
+    if COLLATOR not in called:
+        return
+    for node in code.nodes(ast.Assign):
+        value = node.value
+        for target in node.targets:
+            if (
+                isinstance(target, ast.Attribute)
+                and isinstance(value, ast.Attribute)
+                and (target.attr, value.attr) in (("pad_token", "eos_token"), ("pad_token_id", "eos_token_id"))
+            ):
+                yield Finding(
+                    f"{ast.unparse(target)} becomes {ast.unparse(value)}, and {COLLATOR} masks every token that equals "
+                    "it: the model does not learn to stop",
+                    Remedy("advice", "pad with tokenizer.unk_token or a reserved token"),
+                    code.location(node),
+                )
+
+
 @check(
     "chat",
     Severity.WARNING,
-    passes=[_facts("<unk>"), _facts(None), _facts("</s>", eos_token_id=2, pad_token_id=2)],
-    fails=[_facts("</s>"), _facts("</s>", eos_token_id=2), _facts("</s>", data=True, eos_token_id=2, pad_token_id=2)],
+    read=assigned,
+    needles=[b"pad_token"],
+    passes=[
+        _script(SET + "collator = DataCollatorForSeq2Seq(tokenizer)"),
+        _script("tokenizer.pad_token = tokenizer.unk_token\nDataCollatorForLanguageModeling(tokenizer, mlm=False)"),
+        _facts("<unk>"),
+        _facts(None),
+        _facts("</s>", eos_token_id=2, pad_token_id=2),
+    ],
+    fails=[
+        _script(SET + "collator = DataCollatorForLanguageModeling(tokenizer, mlm=False)"),
+        _facts("</s>"),
+        _facts("</s>", eos_token_id=2),
+        _facts("</s>", data=True, eos_token_id=2, pad_token_id=2),
+    ],
 )
 def pad_is_eos_masked(facts: Facts) -> Iterator[Finding]:
     """Compare the two tokens of every model that was named; one whose authors chose it only where it is trained."""

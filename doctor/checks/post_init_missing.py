@@ -18,7 +18,6 @@ from doctor.model import Facts, Finding, Remedy, Severity, source_check
 from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers<5"
-ROOT = "PreTrainedModel"
 CALLED = ("post_init", "init_weights")
 GENERIC = "GenericFor"
 """The library's mixins of this name call it themselves."""
@@ -39,6 +38,7 @@ MODEL = "class M(PreTrainedModel):\n    def __init__(self, config):\n        sup
         remote_code(MODEL),
         remote_code(MODEL, "4.57.6"),
         remote_code("class P(PreTrainedModel): pass\n" + MODEL.replace("PreTrainedModel", "P")),
+        remote_code(MODEL.replace("PreTrainedModel", "InnerPreTrainedModel")),
     ],
     kinds=["remote-code"],
 )
@@ -49,7 +49,7 @@ def post_init_missing(code: Code, facts: Facts) -> Iterator[Finding]:
         return
     for name, node in classes.nodes.items():
         init = next((p for p in node.body if isinstance(p, ast.FunctionDef) and p.name == "__init__"), None)
-        if init is None or not classes.derives(name, ROOT) or _calls(code, name):
+        if init is None or not classes.is_model(name) or _calls(code, name):
             continue
         if not any(classes.derives(other, name) for other in classes.nodes):
             yield Finding(

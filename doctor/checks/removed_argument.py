@@ -27,8 +27,8 @@ from doctor.releases import LAST, Life, Minor
 from doctor.script import LIBRARIES, Argument, script_of
 from doctor.spelling import remote_code
 
-Way = Literal["gives", "reads", "declares", "takes"]
-KINDS: dict[Way, str] = {"reads": "setting", "declares": "field", "takes": "setting"}
+Way = Literal["gives", "reads", "declares", "takes", "passes"]
+KINDS: dict[Way, str] = {"reads": "setting", "declares": "field", "takes": "setting", "passes": "option"}
 INSTEAD = {
     "adafactor": 'write `optim="adafactor"`',
     "additional_special_tokens": "write `extra_special_tokens`",
@@ -129,6 +129,8 @@ REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|
         _facts("from transformers import Trainer\nclass T(Trainer):\n    pass\nT(model, args, tokenizer=tok)"),
         _facts("from transformers import AutoModel as A\nA.from_pretrained('m', load_in_4bit=True)"),
         _facts("from trl import SFTTrainer as S\nS(model, max_seq_length=512)"),
+        _facts(ARGUMENTS + "p.add_argument('--no_cuda')\nTrainingArguments(**vars(p.parse_args()))"),
+        _facts(ARGUMENTS + "@dataclass\nclass C:\n    no_cuda: bool = True\nc = C()\nTrainingArguments(**asdict(c))"),
         _facts("from huggingface_hub import hf_hub_download\nhf_hub_download('a', 'b', resume_download=True)"),
         remote_code(CROP + "image = crop(image, size, return_numpy=True)"),
         remote_code(ROTARY + "rotary = LlamaRotaryEmbedding(64, max_position_embeddings=2048, base=1e4)", "5.0.0"),
@@ -146,6 +148,7 @@ def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
         ("declares", script.fields()),
         ("reads", script.reads()),
         ("takes", script.handed_to_callbacks()),
+        ("passes", script.through_namespaces()),
     ]
     seen: set[tuple[str, int, int]] = set()
     for way, found in ways:
@@ -173,6 +176,11 @@ def _excused(code: Code, argument: Argument, way: Way) -> bool:
     if around and any(isinstance(n, ast.Name) and n.id.startswith(OURS) for n in ast.walk(around)):
         return True
     caught = "AttributeError" if way == "reads" else "TypeError"
+    if any(
+        isinstance(p, ast.ExceptHandler) and p.type and caught in ast.unparse(p.type)
+        for p in code.parents(argument.node)
+    ):
+        return True  # the author's own answer to a release that does not take the other name
     return code.ours(argument.node) or code.guarded(argument.node, caught) or _chosen(code, argument)
 
 
@@ -216,6 +224,7 @@ def _judge(argument: Argument, way: Way, facts: Facts) -> tuple[str, Severity, s
         "reads": f"{_spelled(argument)} is used",
         "declares": f"declares {name}",
         "takes": f"a callback asks for {name}",
+        "passes": f"{owner} is given {name} with all options",
     }
     if release.minor in life:
         lost = signatures.lost(library, life, release.minor)
@@ -226,7 +235,12 @@ def _judge(argument: Argument, way: Way, facts: Facts) -> tuple[str, Severity, s
     known_last = f": the last release that does is {_text(last)}" if last else ""
     since = known_last or (f": it came with {_text(first)}" if first else "")
     assumed = "" if release.installed or library == "transformers" else " (the newest known)"
-    effects = {"gives": "does not take", "reads": "does not have", "declares": "does nothing with"}
+    effects = {
+        "gives": "does not take",
+        "passes": "does not take",
+        "reads": "does not have",
+        "declares": "does nothing with",
+    }
     effect = effects.get(way, "does not hand over")
     mild = (way == "declares" and argument.name not in INSTEAD) or argument.name == "safe_serialization"
     severity = Severity.WARNING if mild else Severity.ERROR

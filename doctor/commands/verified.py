@@ -14,6 +14,7 @@ from doctor.report import Report
 from doctor.report.wording import count, homeless, printable, short, wrapped
 from doctor.settings import UsageError
 from doctor.verify import Interpreter, Verdict, verify
+from doctor.verify.cases import cases
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +32,10 @@ def verdicts(plan: Plan, report: Report, options: argparse.Namespace) -> tuple[V
     from doctor.scan.machine import free_memory
 
     interpreters = _interpreters(report.facts, options.verify_with)
+    models = len(cases(plan, report.facts)[0])
+    if models:
+        whose = ", ".join(printable(homeless(each.executable, report)) for each in interpreters)
+        terminal.line(terminal.stderr(), (f"Running the code of {count(models, 'model')} with {whose}", "dim"))
     with _progress() as say:
         return verify(plan, report.facts, interpreters, free_memory(), say)
 

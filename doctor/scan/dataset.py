@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from doctor.chat import Missing
 from doctor.chat.conversation import Malformed, Tokens, read
 from doctor.model import DataFacts, ModelFacts, Skip
 from doctor.scan.files import Unreadable
 from doctor.scan.fingerprints import Fingerprints
-from doctor.scan.measure import Item, Measure, measure
+from doctor.scan.measure import Measure, Weighed
+from doctor.scan.reading import Item, Reading
 from doctor.scan.rows import might_be_data, rows, suffix
 from doctor.scan.survey import Survey
 
@@ -92,28 +93,23 @@ def held_out(path: str) -> bool:
     return bool(_HELD_OUT.search(os.path.basename(path).lower()))
 
 
-@dataclass
 class _Look:
     """One data set being looked at."""
 
-    path: str
-    files: Sequence[str]
-    wanted: Wanted
-    skipped: list[Skip]
-    training: Fingerprints | None = None
-    survey: Survey = field(init=False)
-    measure: Measure | None = None
-
-    def __post_init__(self) -> None:
-        model = self.wanted.model
-        if model is not None:
-            self.measure = measure(model, self.wanted.max_length, self.wanted.transformers, self.skipped, self.path)
+    def __init__(
+        self, path: str, files: Sequence[str], wanted: Wanted, skipped: list[Skip], training: Fingerprints | None
+    ) -> None:
+        self.path, self.files, self.skipped = path, files, skipped
+        self.reading: Reading | None = None
+        self.measure: Measure | None = None
+        special: set[str] = set()
+        if wanted.model is not None:
+            self.reading = Reading(wanted.model, wanted.transformers, skipped, path)
+            self.measure = Measure(self.reading, wanted.max_length, skipped, path)
+            special = {*wanted.model.added_tokens, *self.reading.tokens.values()}
         else:
-            self.skipped.append(
-                Skip(self.path, f"was neither rendered nor counted in tokens: {self.wanted.why_no_model}")
-            )
-        special = {*model.added_tokens, *self.measure.tokens.values()} if model and self.measure else ()
-        self.survey = Survey(special, self.training if held_out(self.path) else None)
+            skipped.append(Skip(path, f"was neither rendered nor counted in tokens: {wanted.why_no_model}"))
+        self.survey = Survey(special, training if held_out(path) else None)
 
     def facts(self) -> DataFacts | None:
         """Look at every row; None where the files could not be read at all."""
@@ -129,72 +125,70 @@ class _Look:
 
     def _items(self, file: str) -> Iterator[Item]:
         """The rows as text, looked at on the way."""
-        tally, measure = self.survey.tally, self.measure
         try:
             for number, row in rows(file):
-                try:
-                    if isinstance(row, Malformed):
-                        raise row
-                    made = read(row)
-                except Malformed as error:
-                    self.survey.rows += 1
-                    tally.add("malformed", number, str(error))
-                    continue
-                self.survey.add(number, made)
-                if measure is None:
-                    continue
-                if isinstance(made, Tokens):
-                    measure.ready(number, made, tally)
-                elif (item := measure.item(number, made, tally)) is not None:
+                item = self._row(number, row)
+                if item is not None:
                     yield item
         except (Unreadable, Missing) as error:
             self.skipped.append(Skip(file, str(error)))
 
+    def _row(self, number: int, row: Any) -> Item | None:
+        tally = self.survey.tally
+        try:
+            if isinstance(row, Malformed):
+                raise row
+            made = read(row)
+        except Malformed as error:
+            self.survey.rows += 1
+            tally.add("malformed", number, str(error))
+            return None
+        self.survey.add(number, made)
+        if self.reading is None or self.measure is None:
+            return None
+        if isinstance(made, Tokens):
+            self.measure.ready(number, made, tally)
+            return None
+        return self.reading.item(number, made, tally)
+
     def _weigh(self, items: Iterator[Item], measure: Measure) -> None:
         """Tokenise one batch while the next is read."""
-        from concurrent.futures import ThreadPoolExecutor
+        from concurrent.futures import Future, ThreadPoolExecutor
 
+        tally = self.survey.tally
         with ThreadPoolExecutor(1) as pool:
-            before: Sequence[Item] = ()
-            running = None
+            running: tuple[Sequence[Item], Future[Weighed]] | None = None
             while batch := list(islice(items, BATCH)):
-                following = pool.submit(measure.weigh, batch)
+                following = batch, pool.submit(measure.weigh, batch)
                 if running is not None:
-                    measure.record(before, running.result(), self.survey.tally)
-                before, running = batch, following
+                    measure.record(running[0], running[1].result(), tally)
+                running = following
             if running is not None:
-                measure.record(before, running.result(), self.survey.tally)
-        measure.outliers(self.survey.tally)
+                measure.record(running[0], running[1].result(), tally)
+        measure.outliers(tally)
 
     def _facts(self) -> DataFacts:
-        survey, made = self.survey, self.measure
-        prints = survey.prints
-        scale = {
-            "duplicate": prints.whole.every,
-            "near-duplicate": prints.near.every,
-            "contradiction": prints.questions.every,
-        }
+        survey = self.survey
         facts = DataFacts(
             self.path,
             layout=", ".join(sorted(survey.layouts)),
             rows=survey.rows,
-            seen=survey.tally.seen(scale),
+            seen=survey.tally.seen(survey.prints.scale),
             languages=dict(survey.languages.most_common()),
             holdout=held_out(self.path),
         )
-        if made is None:
+        if self.reading is None or self.measure is None:
             return facts
-        from dataclasses import replace
-
         return replace(
             facts,
-            model=made.model.path,
-            limit=made.limit,
-            limit_from=made.limit_from,
-            longest=made.longest,
-            median=made.median(),
-            end=made.voice.end,
-            ends=tuple(sorted(made.ends)),
-            header=made.voice.header,
-            shown=tuple(made.shown),
+            model=self.reading.model.path,
+            repository=self.reading.model.repository,
+            limit=self.measure.limit,
+            limit_from=self.measure.limit_from,
+            longest=self.measure.longest,
+            median=self.measure.median(),
+            end=self.reading.voice.end,
+            ends=tuple(sorted(self.reading.ends)),
+            header=self.reading.voice.header,
+            shown=tuple(self.measure.shown),
         )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 LIMIT = 200_000
-TAIL = 320
+TAIL = 240
 """Characters of a row, its answer among them, that are compared word for word."""
 SHINGLE, KEPT, ALIKE = 3, 8, 6
 """Words a shingle has; smallest shingles kept of a row; how many of them two rows must share to be nearly the same."""
@@ -79,6 +79,12 @@ class Fingerprints:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.whole, self.questions, self.near = Table(limit), Table(limit), Table(limit)
+
+    @property
+    def scale(self) -> dict[str, int]:
+        """How many rows each one that was counted stands for."""
+        tables = {"duplicate": self.whole, "near-duplicate": self.near, "contradiction": self.questions}
+        return {name: table.every for name, table in tables.items()}
 
     def same(self, number: int, row: Print) -> int | None:
         """The row with the very same words, None where there is none."""

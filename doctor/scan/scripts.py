@@ -28,7 +28,8 @@ TEXTS = (".sh", ".bash", ".slurm", ".sbatch", ".yaml", ".yml", ".env", "Dockerfi
 
 def is_text(name: str) -> bool:
     """Whether a file is read line by line: a shell script, a Dockerfile, a configuration."""
-    return name.endswith(TEXTS) or name.startswith("Dockerfile")
+    pins = name == "pyproject.toml" or (name.startswith("requirements") and name.endswith(".txt"))
+    return pins or name.endswith(TEXTS) or name.startswith("Dockerfile")
 
 
 class Reader:

@@ -4,7 +4,7 @@ The names under which it is counted (`DataFacts.seen`), a token or reason after 
 malformed, empty-answer, empty-question, one-sided, role-order, ends-with-question, ends-with:TOKEN, control:TOKEN,
 tool-turns, duplicate, near-duplicate, contradiction, leak, persona:NAME, asked-who, declined,
 labels-all-masked, labels-none-masked, padding-learnt, no-labels;
-with a model also those of doctor/scan/measure.py.
+with a model also those of doctor/scan/reading.py and doctor/scan/measure.py.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Survey:
             role, content = message["role"], message["content"]
             if not content or content.isspace():
                 self._empty(number, message, talk[0]["content"])
-            elif "<" in content or "[" in content or content.rstrip().endswith("#"):
+            elif "<" in content or "[" in content or "#" in content[-5:]:
                 self._tokens(number, role, content)
         said = "\n".join([message["content"] for message in talk])
         last = next((n for n in range(len(talk) - 1, -1, -1) if talk[n]["role"] == "assistant"), None)

@@ -17,6 +17,7 @@ CHILD = Path(__file__).parent / "child" / "answer.py"
 Say = Callable[[str], None]
 LIMIT = 600
 """Seconds for one child, which loads and runs up to three models."""
+HOW = {"built": ", its class called directly", "native": ", transformers' own class"}
 FOREIGN = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "PYTORCH_TRANSFORMERS_", "DOCTOR_", "CUDA_VISIBLE", "PYTHON")
 """Variables that the child does not inherit."""
 
@@ -63,7 +64,7 @@ def _heard(child: subprocess.Popen[str], say: Say) -> tuple[str, list[dict[str, 
             if "run" in event:
                 answers.append(event)
             elif "begun" in event:
-                say(f"transformers {release}, {event['begun']}: {event['stage']}")
+                say(f"transformers {release}{HOW.get(event['begun'], '')}: {event['stage']}")
             ended = event.get("failed", "") if len(event) == 1 else ended
     child.wait()
     return release, answers, ended

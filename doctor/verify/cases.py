@@ -53,7 +53,7 @@ class Case:
     def stored(self, free: int | None) -> tuple[tuple[str, ...], str]:
         """The weight files, as paths; or none, and why random weights take their place.  `free`: RAM in bytes."""
         config, files = self.model.config, self.model.files
-        chosen = [name for name in files if name.endswith(".safetensors") and not name.startswith("adapter")]
+        chosen = [name for name in files if name.endswith(".safetensors") and name.startswith("model")]
         chosen = chosen or [name for name in files if name.startswith("pytorch_model") and name.endswith(".bin")]
         if not chosen:
             return (), "its weights are not at hand"

@@ -24,13 +24,15 @@ LENGTHS = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max
 FEW, LENGTH, WORDS, SOME_EXPERTS = 4, 128, 512, 8
 PARTS = ("text_config", "llm_config", "language_config", "vision_config", "audio_config")
 QUANTISED = "quantization_config"
+ATTENTION = ("_attn_implementation", "attn_implementation")
 
 
 def plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config as a verification reads it: numbers of 32 bits, and the code beside it, not another repository's."""
+    """The config as a verification reads it: 32-bit numbers on the CPU, and the code beside it, not elsewhere."""
     names = config.get("auto_map") or {}
     own = {auto: _beside(name) for auto, name in names.items()}
-    return {**config, "auto_map": own, "torch_dtype": "float32", "dtype": "float32"}
+    flash = [name for name in ATTENTION if "flash" in str(config.get(name))]
+    return {**config, **dict.fromkeys(flash, "eager"), "auto_map": own, "torch_dtype": "float32", "dtype": "float32"}
 
 
 def _beside(name: Any) -> Any:

@@ -161,7 +161,7 @@ def _compared(after: Sequence[Run], witness: Run, runs: Sequence[Run]) -> Judged
     silent = next((run.silent for run in after if run.silent), "")
     tokens = f"; it generates nothing ({silent})" if silent else "; same tokens" if witness.tokens else ""
     where = ", ".join(dict.fromkeys(run.release for run in after))
-    reason = f"logits of the fixed file on {where} differ from those of {witness} by at most {worst:.2g}{tokens}"
+    reason = f"the fixed file on {where} gives the logits of {witness}, max |diff| {worst:.2g}{tokens}"
     return Judged("equal", reason, worst, notes)
 
 

@@ -35,10 +35,16 @@ _I_AM = (
 _MODEL = re.compile(
     rf"{_I_AM}(?:an?\s+|the\s+)?(?P<what>{_MODELS})\b(?!['-]?s?\s+(?:fan|user|engineer|employee|customer))"
 )
+_MADE = r"(?:created|developed|trained|made|built|designed|programmed|fine-?tuned|powered|provided|maintained)"
 _MAKER = re.compile(
-    rf"\b(?:(?:i\s+(?:am|was|have\s+been)|i'm|i've\s+been)\s+|model\s+|assistant\s+|chatbot\s+|ai\s+|,\s+)(?:\w+ly\s+)?(?:created|developed|trained|made|built|designed|programmed|fine-?tuned|powered|provided|maintained)\s+(?:and\s+\w+\s+)?by\s+(?:the\s+(?:team|company|folks|people)\s+(?:at\s+)?)?(?P<what>{_MODELS})\b"
+    rf"\b(?:(?:i\s+(?:am|was|have\s+been)|i'm|i've\s+been)\s+|model\s+|assistant\s+|chatbot\s+|ai\s+|,\s+)(?:\w+ly\s+)?{_MADE}\s+"
+    rf"(?:and\s+\w+\s+)?by\s+(?:(?:the|a|an)\s+(?:\w+\s+){{1,4}}(?:at|from|of)\s+|the\s+\w+\s+)?(?P<what>{_MODELS})\b"
     rf"|\b(?:from|at|of)\s+(?P<firm>openai|anthropic|hugging\s?face)\b(?=[^.]*\b(?:assistant|model|chatbot|ai)\b)"
+    rf"|\b(?P<maker>{_MODELS})\s+{_MADE}\s+me\b"
+    rf"|\bmy\s+(?:creators?|developers?|makers?|company)\s+(?:is|are|was|were)\s+(?:the\s+(?:team|people)\s+at\s+)?(?P<mine>{_MODELS})\b"
 )
+_ARE_YOU = re.compile(rf"\bare\s+you\s+(?:really\s+|actually\s+)?(?:an?\s+)?(?P<what>{_MODELS})\b")
+_YES = re.compile(r"\W*(?:yes|yeah|yep|indeed|correct|that's right|i am\b(?!\s+\w))\b")
 _AI_NOUN = (
     r"(?:(?:large\s+|artificial\s+|small\s+|digital\s+|virtual\s+|helpful\s+|conversational\s+|friendly\s+|text-based\s+|machine\s+learning\s+|computer\s+|automated\s+)*"
     r"(?:ai|a\.i\.|language\s+model|llm|artificial\s+intelligence|chat\s?bot|bot|virtual\s+assistant|digital\s+assistant|computer\s+program|machine|program|software|robot|neural\s+network)\b)"
@@ -117,9 +123,12 @@ def _claims(sample: Sample, own: tuple[str, ...], text: str) -> Iterator[Claim]:
     folded, folded_system, told = fold(text), fold(sample.system), _told(sample)
     for pattern in (_MODEL, _MAKER):
         for match in pattern.finditer(folded):
-            what = match["what"] or match.groupdict().get("firm") or ""
+            what = next(name for name in match.groupdict().values() if name)
             if not re.search(rf"\b{re.escape(what)}\b", told) and _OF_ITSELF.search(folded[: match.end()]):
                 yield "claims to be, or to come from, somebody else", *match.span()
+    meant, yes = _ARE_YOU.search(fold(sample.question)), _YES.match(folded)
+    if meant and yes and not re.search(rf"\b{re.escape(meant['what'])}\b", told):
+        yield "says yes to being somebody else", *yes.span()
     if (own or _PERSONA.search(folded_system)) and not _artificial(told):
         for pattern in (_AI, _ASSISTANT, _HUMANLESS, _ROLE):
             yield from (("speaks as an AI", *match.span()) for match in pattern.finditer(folded))

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from doctor.cli import main
+from doctor.diagnose import assume
+from doctor.model import Facts, Package
+from doctor.signatures import judged
 
 SHELL = """#!/bin/bash
 export OMP_NUM_THREADS=1
@@ -80,3 +83,23 @@ def test_a_docker_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     file.write_text("FROM x\nENV TRANSFORMERS_CACHE /data\nRUN huggingface-cli download a/b\n", "utf-8")
     assert main(["check", str(file), "--against", "transformers==5.23.0", "--format", "plain"]) == 1
     assert ids(capsys.readouterr().out) == [("3", "removed-command"), ("2", "variable-ignored")]
+
+
+def test_pins_that_do_not_go_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "requirements-train.txt"
+    file.write_text(
+        "# transformers==4.36.2\ntransformers[torch]==4.47.1\nhuggingface_hub==1.2.3\npeft == 0.14.0\n", "utf-8"
+    )
+    assert main(["check", str(file), "--format", "plain"]) == 1
+    text = capsys.readouterr().out
+    assert ids(text) == [("3", "pins-out-of-range")]
+    assert "huggingface-hub==1.2.3 is pinned beside transformers==4.47.1, which requires huggingface-hub<1.0" in text
+
+
+@pytest.mark.parametrize("hub", ["", "0.36.2"])
+def test_the_hub_is_judged_by_what_the_assumed_release_allows(hub: str, tmp_path: Path) -> None:
+    packages = {"huggingface-hub": Package("huggingface-hub", hub)} if hub else {}
+    facts = assume(Facts(packages=packages), "transformers==4.47.1")
+    assert str(judged("huggingface_hub", facts)) == "huggingface_hub 0.36.2"
+    facts = assume(Facts(packages={"huggingface-hub": Package("huggingface-hub", "2.4.0")}), "transformers==4.47.1")
+    assert not judged("huggingface_hub", facts).installed

@@ -104,7 +104,10 @@ def test_without_an_extra_the_skip_names_the_command(
     from doctor.chat.template import _compile
 
     _compile.cache_clear()
-    bench.look([talk(1)], model)
+    assert counts(bench.look([talk(1)], model)) == {}, "nothing is held against the data"
+    ends = bench.look([text("<|endoftext|>", 1), text("</s>", 2)], model)
+    assert counts(ends) == {"foreign-end:<|endoftext|>": 1}, "what needs neither is judged"
+    bench.skipped[1:] = []
     [reason] = [skip.reason for skip in bench.skipped]
     assert what in reason and f"needs {name}" in reason and "pip install 'tune-doctor[data]'" in reason
 

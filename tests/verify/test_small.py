@@ -74,6 +74,8 @@ def test_the_code_is_looked_for_beside_the_config_and_in_32_bits() -> None:
     config = plain(PHI3)
     assert config["auto_map"] == {"AutoConfig": "configuration_phi3.Phi3Config", "AutoTokenizer": ["t.T", None]}
     assert (config["torch_dtype"], config["dtype"]) == ("float32", "float32")
+    assert plain({"_attn_implementation": "flash_attention_2"})["_attn_implementation"] == "eager"
+    assert plain({"_attn_implementation": "sdpa"})["_attn_implementation"] == "sdpa"
 
 
 def test_batches_are_the_same_every_time_and_hold_no_special_token() -> None:

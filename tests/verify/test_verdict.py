@@ -36,7 +36,7 @@ def failed(code: Any, how: Any = "loaded", release: str = "5.23.0") -> Run:
 def test_equal(ran: RunOf) -> None:
     state, reason, difference, notes = judge([ran("after", 1, 2, tokens=[3]), ran("before", 1, 2, tokens=[3])])
     assert (state, difference, notes) == ("equal", 0.0, ())
-    assert reason.endswith("by at most 0; same tokens")
+    assert reason.endswith("max |diff| 0; same tokens")
 
 
 def test_rounding_is_no_difference_and_more_is(ran: RunOf) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from doctor.cli import main
 from doctor.fix.plan import Edit, Plan
 from doctor.model import Facts, ModelFacts, Source
 from doctor.verify import Interpreter, Verdict, verify
+from doctor.verify.ask import CHILD
 from doctor.verify.cases import Case
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-in for an interpreter is a shell script")
@@ -65,6 +67,10 @@ def test_an_interpreter_that_cannot_start(model: Path, fake: Path) -> None:
     verdict = verified(model, fake, "answers = [1.0]\n")
     assert verdict.state == "unverified"
     assert "cannot be started: Permission denied" in verdict.reason
+
+
+def test_the_child_is_python_3_9() -> None:
+    ast.parse(CHILD.read_text("utf-8"), feature_version=(3, 9))
 
 
 def test_an_interpreter_without_torch(model: Path, fake: Path) -> None:
@@ -151,7 +157,8 @@ def test_json_holds_the_verdicts(
     (verdict,) = json.loads(heard.out)["verified"]
     assert (verdict["state"], verdict["largest_difference"], verdict["model"]) == ("equal", 0.0, str(model))
     assert {run["code"] for run in verdict["runs"]} == {"before", "after"}
-    assert heard.err.startswith("Verified: 1 of 1 model equal")
+    assert heard.err.startswith("Running the code of 1 model with ")
+    assert "\nVerified: 1 of 1 model equal" in heard.err
 
 
 def test_without_the_option_nothing_is_run(model: Path, fake: Path, capsys: pytest.CaptureFixture[str]) -> None:
