@@ -61,6 +61,8 @@ PURPOSE = {
     "doctor": "The command",
     "stacks": "Pinned constraints, one file for each release of the matrix",
     "pyproject.toml": "Dependencies, the wheel, and the settings of mypy, pytest and ruff",
+    "action.yml": "A GitHub action: annotates a pull request, and uploads SARIF where asked",
+    ".pre-commit-hooks.yaml": "The hook for pre-commit: checks the files of a commit",
     "README.md": "This page; its tables, its tree and its capture are generated",
     "tests": "Mirrors the folders above",
     "tools": "What maintainers run",

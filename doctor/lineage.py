@@ -35,6 +35,19 @@ FAMILY = {
 
 def kind(code: Code, name: str) -> str | None:
     """The row of members.json for a class of the file, None where it is no subclass of a known class."""
+    known = _kinds(code)
+    if name not in known:
+        known[name] = _kind(code, name)
+    return known[name]
+
+
+@lru_cache(maxsize=1)
+def _kinds(code: Code) -> dict[str, str | None]:
+    """What is known of the classes of one file, filled as they are asked for."""
+    return {}
+
+
+def _kind(code: Code, name: str) -> str | None:
     bases = [base for base in code.classes.lineage(name) if base != name]
     found = next((KINDS[base] for base in bases if base in KINDS), None)
     if found is None and any(re.search(r"(?<!TF)(?<!Flax)PreTrainedModel$", base) for base in bases):

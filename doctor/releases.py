@@ -30,12 +30,18 @@ def minor(version: Version) -> Minor:
 class Life:
     """The spans of minor releases that have a name, oldest first; written `-4.53` or `4.42-4.57 5.5-`.
 
+    Of several texts, the releases that are in all of them.
+
     >>> (5, 3) in Life("4.42-4.57 5.5-")
     False
     """
 
-    def __init__(self, text: str) -> None:
-        self.spans = [(_minor(first) or FIRST, _minor(last) or LAST) for first, _, last in _split(text)]
+    def __init__(self, *texts: str) -> None:
+        self.spans = [(FIRST, LAST)]
+        for text in texts:
+            spans = [(_minor(first) or FIRST, _minor(last) or LAST) for first, _, last in _split(text)]
+            both = [(max(a, b), min(c, d)) for a, c in self.spans for b, d in spans]
+            self.spans = [(first, last) for first, last in both if first <= last]
 
     def __contains__(self, release: Minor) -> bool:
         return any(first <= release <= last for first, last in self.spans)
@@ -65,12 +71,12 @@ def _minor(text: str) -> Minor | None:
 def imported(module: str, name: str) -> Life | None:
     """The releases in which `from module import name` works, None where the table knows nothing against it."""
     parts = module.split(".")
+    # A name's row leaves the releases open that lack its module: those are in the module's own, or its package's.
+    asked = [(module, name)]
     for depth in range(2, len(parts) + 1):
-        own = _row(".".join(parts[:depth]), "*")
-        if own is not None:
-            return Life(own)
-    text = _row(module, name)
-    return None if text is None else Life(text)
+        asked += [(".".join(parts[:depth]), "*"), (".".join(parts[: depth - 1]), parts[depth - 1])]
+    rows = [row for where, what in asked if (row := _row(where, what)) is not None]
+    return Life(*rows) if rows else None
 
 
 def _row(module: str, name: str) -> str | None:

@@ -2,7 +2,9 @@
 
 Phi-3 does so where the context outgrows its short rope factors.  transformers from 5.0 on still cuts the input to
 the one new token, by `cache_position` or `next_sequence_length`, and the model then sees a sequence of one: other
-tokens, without an error.  Both are set back to the whole sequence along with the cache.
+tokens, without an error.  Both are set back to the whole sequence along with the cache.  Files of 4.48 to 4.57 leave
+`cache_position` at the newest token on those releases too, where a padded prompt is then masked as if every token saw
+the later ones.  The rewritten file answers as it does without a cache, so padded answers may differ from there on.
 
 Reference: https://github.com/huggingface/transformers/pull/33129
 """

@@ -3,7 +3,8 @@
 transformers 5.0 moved it from the table onto each model's rotary class: `KeyError: 'default'` at
 `ROPE_INIT_FUNCTIONS[self.rope_type]`, and the library's `_init_weights` asks the class for
 `compute_default_rope_parameters`.  The rewritten look-up has the plain RoPE where the table has none, and the class
-gets the method.
+gets the method.  The scaled entries of 5.0 and 5.1 read a base of 10000.0 where a configuration class keeps
+`rope_theta` to itself: wrong logits, no error.  They get the configuration's own.
 
 Reference: https://github.com/huggingface/transformers/pull/39847
 Reference: https://github.com/allenai/molmo2/issues/22
@@ -45,8 +46,18 @@ def _doctor_rope_plain(config=None, device=None, seq_len=None, **rope_kwargs):
         "_doctor_rope_init": '''
 def _doctor_rope_init(kind):
     """ROPE_INIT_FUNCTIONS[kind]; transformers 5 has no entry for "default"."""
+    import functools
+
     plain = kind == "default" and kind not in ROPE_INIT_FUNCTIONS
-    return _doctor_rope_plain if plain else ROPE_INIT_FUNCTIONS[kind]
+    return _doctor_rope_plain if plain else functools.partial(_doctor_rope_scaled, ROPE_INIT_FUNCTIONS[kind])
+''',
+        "_doctor_rope_scaled": '''
+def _doctor_rope_scaled(init, config=None, *args, **kwargs):
+    """What an entry of ROPE_INIT_FUNCTIONS computes, from the configuration's own base."""
+    held = getattr(config, "rope_parameters", None) or {}
+    if held.get("rope_theta") == 10000.0:  # what transformers 5.0 and 5.1 fill in
+        held["rope_theta"] = _doctor_rope_value(config, "rope_theta")
+    return init(config, *args, **kwargs)
 ''',
     }
     examples = [
@@ -72,15 +83,24 @@ def _doctor_rope_init(kind):
     ]
     proof = """
 import torch
-from transformers import LlamaConfig
+from transformers import PretrainedConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-class Rotary:
-    def __init__(self, config):
-        self.inv_freq, self.scale = ROPE_INIT_FUNCTIONS["default"](config, "cpu")
+class C(PretrainedConfig):
+    def __init__(self, rope_theta=5000.0, rope_scaling=None, **kwargs):
+        self.hidden_size, self.num_attention_heads, self.max_position_embeddings = 64, 4, 32
+        self.rope_theta, self.rope_scaling = rope_theta, rope_scaling
+        super().__init__(**kwargs)
 
-rotary = Rotary(LlamaConfig(rope_theta=5000.0, hidden_size=64, num_attention_heads=4))
-assert torch.allclose(rotary.inv_freq, 1.0 / 5000.0 ** (torch.arange(0, 16, 2) / 16)) and rotary.scale == 1.0
+class Rotary:
+    def __init__(self, config, kind):
+        self.inv_freq, self.scale = ROPE_INIT_FUNCTIONS[kind](config, "cpu")
+
+plain = 1.0 / 5000.0 ** (torch.arange(0, 16, 2) / 16)
+rotary = Rotary(C(), "default")
+assert torch.allclose(rotary.inv_freq, plain) and rotary.scale == 1.0
+scaled = Rotary(C(rope_scaling={"rope_type": "linear", "factor": 2.0}), "linear")
+assert torch.allclose(scaled.inv_freq, plain / 2), "another base than the configuration's"
 """
 
     def __init__(self, file: File) -> None:
@@ -114,4 +134,5 @@ assert torch.allclose(rotary.inv_freq, 1.0 / 5000.0 ** (torch.arange(0, 16, 2) /
 
     def _plain(self) -> cst.Name:
         self.helper("_doctor_rope_value")
+        self.helper("_doctor_rope_scaled")
         return self.helper("_doctor_rope_plain")

@@ -4,7 +4,11 @@ Why it matters: transformers from 5.0 on still cuts the input to the one new tok
 `next_sequence_length`.  The model sees a sequence of one and answers other tokens, without an error.  Phi-3 does so
 where the context outgrows its short rope factors.
 
-What to do: `doctor fix` sets both back to the whole sequence along with the cache.
+Files of 4.48 to 4.57 leave `cache_position` at the newest token on those releases too: a padded prompt is then masked
+as if every token saw the later ones, and is answered differently with and without a cache.
+
+What to do: `doctor fix` sets both back to the whole sequence along with the cache.  Padded prompts are then answered as
+they are without a cache, also where the release that the file was written for answered differently with one.
 
 Reference: https://github.com/huggingface/transformers/pull/33129
 """
@@ -51,7 +55,8 @@ def generation_drops_cache(code: Code, facts: Facts) -> Iterator[Finding]:
         if not isinstance(function, ast.FunctionDef) or function.name != OVERRIDE or _takes_back(function):
             continue
         yield Finding(
-            f"the cache is dropped, but {judged.when} the input stays cut to the new token: other tokens, no error",
+            f"the cache is dropped, but {judged.when} the input stays cut to the new token: other tokens, no error; "
+            "4.48 to 4.57 mask padded prompts wrongly there, and the mended file does not repeat it",
             Remedy("advice", "set `cache_position` and `next_sequence_length` back to the whole sequence as well"),
             code.location(assign),
             severity=judged.severity,

@@ -107,10 +107,13 @@ def _kind(code: Code, facts: Facts, node: ast.Attribute) -> str | None:
     """The class on which a name is looked up, where that can be told; None also where the file makes the name."""
     if isinstance(node.ctx, ast.Store):
         return None
-    owner, text = node.value, ast.unparse(node.value)
+    owner = node.value
     if node.attr in MASKS:
-        return "PreTrainedModel" if re.search(OWN, text) and not makes(code, facts, node.attr) else None
-    if text in ("self", "super()"):
+        mine = re.search(OWN, ast.unparse(owner))
+        return "PreTrainedModel" if mine and not makes(code, facts, node.attr) else None
+    if isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super":
+        owner = owner.func
+    if isinstance(owner, ast.Name) and owner.id in ("self", "super"):
         around = code.class_of(node)
         of = kind(code, around.name) if around is not None else None
         return of if of and not makes(code, facts, node.attr) else None

@@ -1,10 +1,12 @@
 """`ROPE_INIT_FUNCTIONS` is asked for the plain RoPE, which the table of transformers 5 does not have.
 
 Why it matters: transformers 5.0 moved it from the table onto each model's rotary class: `KeyError: 'default'` at
-`ROPE_INIT_FUNCTIONS[self.rope_type]`, for every model without scaling.
+`ROPE_INIT_FUNCTIONS[self.rope_type]`, for every model without scaling.  With scaling, 5.0 and 5.1 compute from a base
+of 10000.0 where the configuration class keeps `rope_theta` to itself: wrong logits, no error.
 
-What to do: `doctor fix` looks it up through a function that has the plain RoPE where the table has none, and gives the
-class `compute_default_rope_parameters`, which the library's `_init_weights` asks for.
+What to do: `doctor fix` looks it up through a function that has the plain RoPE where the table has none and hands the
+scaled ones the configuration's own base, and gives the class `compute_default_rope_parameters`, which the library's
+`_init_weights` asks for.
 
 Reference: https://github.com/huggingface/transformers/pull/39847
 Reference: https://github.com/allenai/molmo2/issues/22

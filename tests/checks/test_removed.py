@@ -162,6 +162,24 @@ def test_a_name_that_is_not_there_yet_says_when_it_comes() -> None:
     assert finding.message.endswith("transformers 4.47.1 does not have: it came with 4.53")
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS, dynamic_rope_update", "4.51"),
+        ("from transformers.modeling_flash_attention_utils import flash_attn_supports_top_left_mask", "4.51"),
+        ("from transformers.integrations.flex_attention import make_flex_block_causal_mask", "4.50"),
+    ],
+)
+def test_a_name_may_be_younger_than_its_module(text: str, first: str) -> None:
+    (finding,) = find(text, "4.47.1")
+    assert finding.message.endswith(f"transformers 4.47.1 does not have: it came with {first}")
+
+
+def test_of_several_spans_what_is_in_all() -> None:
+    assert Life("-4.42 4.51-", "4.43-").spans == Life("4.51-").spans
+    assert Life("-4.42", "4.43-").spans == []
+
+
 def test_the_text_of_a_span() -> None:
     spans = Life("4.42-4.57 5.5-")
     assert (4, 41) not in spans and (4, 42) in spans and (5, 0) not in spans and (5, 99) in spans
