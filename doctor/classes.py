@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from doctor.parsing import parsed
+from doctor.releases import native
 
 
 class Classes:
@@ -92,6 +93,15 @@ class Classes:
         init = self.method(name, "__init__")
         several = init is not None and any(f"self.{path} = nn.ModuleList(" in ast.unparse(init) for path in paths)
         return (paths[0], paths[1]) if paths[0] and paths[1] and not several else None
+
+    def headed(self, name: str) -> bool:
+        """Whether a model that the library does not have shows its head, and leaves tying to the library."""
+        own = {getattr(node, "name", "") for node in self.nodes[name].body}
+        told = any(self.method(name, method) for method in ("tie_weights", "_tie_weights"))
+        if "get_output_embeddings" not in own or told or not self.is_model(name) or native(name):
+            return False
+        head = self.method(name, "get_output_embeddings")
+        return head is not None and _attribute(_returned(head)) is not None
 
     def assigns(self, name: str, attribute: str) -> bool:
         """Whether the body of a class, or of one of the file that it derives from, assigns an attribute."""

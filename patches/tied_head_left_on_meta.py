@@ -1,0 +1,112 @@
+"""A tied head of a model that the library does not have is left without memory by transformers 5.3.
+
+5.3 takes the tied weights of such remote code off the list of what the checkpoint lacks, before it ties: it says that
+both "are present in the checkpoints, so we will NOT tie them", and the head is never filled: garbage for logits.
+Before it ties, the model puts on the list what is still without memory.  5.4 asks the same itself.
+
+Reference: https://github.com/huggingface/transformers/blob/v5.4.0/src/transformers/modeling_utils.py
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from doctor.classes import Classes
+from doctor.patch import Example, File, Patch
+
+HELPER = "_doctor_missing_ties"
+METHOD = f"""def tie_weights(self, *args, **kwargs):
+    {HELPER}(self, *args, **kwargs)
+    return super().tie_weights(*args, **kwargs)
+"""
+ADDED = """
+    def tie_weights(self, *args, **kwargs):
+        _doctor_missing_ties(self, *args, **kwargs)
+        return super().tie_weights(*args, **kwargs)
+"""
+MODEL = """class M(PreTrainedModel):
+    _tied_weights_keys = {"head.weight": "embed.weight"}
+
+    def get_output_embeddings(self):
+        return self.head
+"""
+
+
+class TiedHeadLeftOnMeta(Patch):
+    old, new = "transformers!=5.3.*", "transformers>=4.36"
+    needles = (b"def get_output_embeddings",)
+    mends = ("tied-head-left-on-meta",)
+    helpers = {
+        HELPER: '''
+def _doctor_missing_ties(model, missing_keys=None, **kwargs):
+    """transformers 5.3 forgets that the tied weights of remote code are missing, and leaves them without memory."""
+    tensors = dict(model.named_parameters(remove_duplicate=False)) if missing_keys is not None else {}
+    for name in getattr(model, "all_tied_weights_keys", {}):
+        if name in tensors and tensors[name].device.type == "meta":
+            missing_keys.add(name)
+'''
+    }
+    examples = [
+        Example(MODEL, MODEL + ADDED),
+        Example(
+            "class P(PreTrainedModel):\n    pass\n\n" + MODEL.replace("(PreTrainedModel)", "(P)"),
+            "class P(PreTrainedModel):\n    pass\n\n" + MODEL.replace("(PreTrainedModel)", "(P)") + ADDED,
+        ),
+        Example(MODEL + "\n    def tie_weights(self, *args, **kwargs):\n        pass\n", keeps="it ties by itself"),
+        Example(MODEL.replace("self.head", "None"), keeps="no head"),
+        Example(MODEL.replace("class M(", "class LlamaForCausalLM("), keeps="the library has the type"),
+        Example(MODEL.replace("PreTrainedModel", "nn.Module"), keeps="not a model of transformers"),
+    ]
+    proof = """
+import tempfile
+
+import torch
+from safetensors.torch import save_file
+from scenery import TinyConfig
+from transformers import PreTrainedModel
+
+class M(PreTrainedModel):
+    config_class = TinyConfig
+    _auto_class = "AutoModel"
+    _tied_weights_keys = {"head.weight": "embed.weight"}
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed = torch.nn.Embedding(8, 4)
+        self.head = torch.nn.Linear(4, 8, bias=False)
+        self.post_init()
+
+    def _init_weights(self, module):
+        pass
+
+    def get_input_embeddings(self):
+        return self.embed
+
+    def get_output_embeddings(self):
+        return self.head
+
+with tempfile.TemporaryDirectory() as folder:
+    TinyConfig(tie_word_embeddings=True).save_pretrained(folder)
+    save_file({"embed.weight": torch.ones(8, 4)}, folder + "/model.safetensors", metadata={"format": "pt"})
+    model = M.from_pretrained(folder)
+assert torch.equal(model.head.weight, torch.ones(8, 4))
+"""
+
+    def __init__(self, file: File) -> None:
+        super().__init__(file)
+        classes = Classes(file.text)
+        self.heads = {name for name in classes.nodes if classes.headed(name)}
+
+    def reaches(self, name: str, text: str) -> bool:
+        return name in self.heads
+
+    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
+        body = updated_node.body
+        if self.file.scope or updated_node.name.value not in self.heads or not isinstance(body, cst.IndentedBlock):
+            return updated_node
+        if any(isinstance(part, cst.FunctionDef) and part.name.value == "tie_weights" for part in body.body):
+            return updated_node
+        self.helper(HELPER)
+        method = cst.ensure_type(cst.parse_statement(METHOD), cst.FunctionDef)
+        method = method.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
+        return updated_node.with_changes(body=body.with_changes(body=[*body.body, method]))
