@@ -95,9 +95,9 @@ class Classes:
         return (paths[0], paths[1]) if paths[0] and paths[1] and not several else None
 
     def headed(self, name: str) -> bool:
-        """Whether a model that the library does not have shows its head, and leaves tying to the library."""
+        """Whether a model that the library does not have shows its head, and leaves to the library what is missing."""
         own = {getattr(node, "name", "") for node in self.nodes[name].body}
-        told = any(self.method(name, method) for method in ("tie_weights", "_tie_weights"))
+        told = self.method(name, "mark_tied_weights_as_initialized")
         if "get_output_embeddings" not in own or told or not self.is_model(name) or native(name):
             return False
         head = self.method(name, "get_output_embeddings")

@@ -2,7 +2,7 @@
 
 5.3 takes the tied weights of such remote code off the list of what the checkpoint lacks, before it ties: it says that
 both "are present in the checkpoints, so we will NOT tie them", and the head is never filled: garbage for logits.
-Before it ties, the model puts on the list what is still without memory.  5.4 asks the same itself.
+The model puts its own back on the list.  5.4 does the same itself.
 
 Reference: https://github.com/huggingface/transformers/blob/v5.4.0/src/transformers/modeling_utils.py
 """
@@ -14,15 +14,13 @@ import libcst as cst
 from doctor.classes import Classes
 from doctor.patch import Example, File, Patch
 
-HELPER = "_doctor_missing_ties"
-METHOD = f"""def tie_weights(self, *args, **kwargs):
-    {HELPER}(self, *args, **kwargs)
-    return super().tie_weights(*args, **kwargs)
+HELPER, MARKS = "_doctor_missing_ties", "mark_tied_weights_as_initialized"
+METHOD = f"""def {MARKS}(self, *args):
+    {HELPER}(self, super().{MARKS}, *args)
 """
 ADDED = """
-    def tie_weights(self, *args, **kwargs):
-        _doctor_missing_ties(self, *args, **kwargs)
-        return super().tie_weights(*args, **kwargs)
+    def mark_tied_weights_as_initialized(self, *args):
+        _doctor_missing_ties(self, super().mark_tied_weights_as_initialized, *args)
 """
 MODEL = """class M(PreTrainedModel):
     _tied_weights_keys = {"head.weight": "embed.weight"}
@@ -38,12 +36,13 @@ class TiedHeadLeftOnMeta(Patch):
     mends = ("tied-head-left-on-meta",)
     helpers = {
         HELPER: '''
-def _doctor_missing_ties(model, missing_keys=None, **kwargs):
-    """transformers 5.3 forgets that the tied weights of remote code are missing, and leaves them without memory."""
-    tensors = dict(model.named_parameters(remove_duplicate=False)) if missing_keys is not None else {}
-    for name in getattr(model, "all_tied_weights_keys", {}):
-        if name in tensors and tensors[name].device.type == "meta":
-            missing_keys.add(name)
+def _doctor_missing_ties(model, mark, *loading):
+    """transformers 5.3 forgets that the tied weights of remote code are missing, and would not tie them."""
+    missing = getattr(loading[0], "missing_keys", None) if loading else None
+    tied = set(missing or ()) & set(model.all_tied_weights_keys)
+    mark(*loading)
+    if tied:
+        loading[0].missing_keys |= tied
 '''
     }
     examples = [
@@ -52,7 +51,7 @@ def _doctor_missing_ties(model, missing_keys=None, **kwargs):
             "class P(PreTrainedModel):\n    pass\n\n" + MODEL.replace("(PreTrainedModel)", "(P)"),
             "class P(PreTrainedModel):\n    pass\n\n" + MODEL.replace("(PreTrainedModel)", "(P)") + ADDED,
         ),
-        Example(MODEL + "\n    def tie_weights(self, *args, **kwargs):\n        pass\n", keeps="it ties by itself"),
+        Example(MODEL + ADDED.replace("_doctor", "_my"), keeps="the model answers 5.3 itself"),
         Example(MODEL.replace("self.head", "None"), keeps="no head"),
         Example(MODEL.replace("class M(", "class LlamaForCausalLM("), keeps="the library has the type"),
         Example(MODEL.replace("PreTrainedModel", "nn.Module"), keeps="not a model of transformers"),
@@ -104,7 +103,7 @@ assert torch.equal(model.head.weight, torch.ones(8, 4))
         body = updated_node.body
         if self.file.scope or updated_node.name.value not in self.heads or not isinstance(body, cst.IndentedBlock):
             return updated_node
-        if any(isinstance(part, cst.FunctionDef) and part.name.value == "tie_weights" for part in body.body):
+        if any(isinstance(part, cst.FunctionDef) and part.name.value == MARKS for part in body.body):
             return updated_node
         self.helper(HELPER)
         method = cst.ensure_type(cst.parse_statement(METHOD), cst.FunctionDef)

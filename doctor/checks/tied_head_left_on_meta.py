@@ -28,7 +28,7 @@ MODEL = "class M(PreTrainedModel):\n    def get_output_embeddings(self):\n      
         remote_code(MODEL),
         remote_code(MODEL, "5.3.0", tie_word_embeddings=False),
         remote_code(MODEL.replace("class M", "class LlamaForCausalLM"), "5.3.0"),
-        remote_code(MODEL + "    def tie_weights(self, *args, **kwargs): pass", "5.3.0"),
+        remote_code(MODEL + "    def mark_tied_weights_as_initialized(self, *args): pass", "5.3.0"),
     ],
     fails=[remote_code(MODEL, "5.3.0"), remote_code(MODEL, "4.57.6")],
     kinds=["remote-code"],
