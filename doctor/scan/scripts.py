@@ -42,7 +42,14 @@ class Reader:
         self.launches: dict[str, Launch] = {}
         self.exports: dict[str, tuple[Export, ...]] = {}
         self.skipped = skipped
-        self._wanted = {kind: sieve(needles(kind)) for kind in ("remote-code", "script", "text")}
+        self._needles = needles
+        self._sieves: dict[str, Callable[[bytes], bool]] = {}
+
+    def _wanted(self, kind: str) -> Callable[[bytes], bool]:
+        """Whether a file's bytes are worth keeping; made when the first file comes, for most environments have none."""
+        if kind not in self._sieves:
+            self._sieves[kind] = sieve(self._needles(kind))
+        return self._sieves[kind]
 
     def target(self, path: str) -> None:
         """A file or folder that the user named."""
@@ -184,7 +191,7 @@ class Reader:
         if not data:
             return
         source = _identity(path, place, model, link)
-        if self._wanted["script" if source.kind == "notebook" else source.kind](data):
+        if self._wanted("script" if source.kind == "notebook" else source.kind)(data):
             from hashlib import sha256
 
             source = replace(source, text=text, digest=sha256(data).hexdigest())
