@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from doctor.commands.configuration import take
 from doctor.commands.patience import patience
 from doctor.diagnose import CRASHED, Diagnosis, assume, checks, diagnose, needles
 from doctor.model import Facts, Finding, Severity
@@ -57,6 +58,7 @@ def _print(report: Report) -> None:
 def examine(options: argparse.Namespace) -> Report:
     """What the options ask for, seen and judged."""
     settings = read_settings(Path.cwd())
+    take(options)
     select, ignore = _chosen(options, settings)
     with patience("Examining"):
         facts = gather(options)

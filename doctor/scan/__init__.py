@@ -37,7 +37,7 @@ class Request:
     needles: Callable[[str], tuple[bytes, ...]] = _everything
     """For a kind of source, the byte strings one of which a file must hold for its text to be kept."""
     caches: bool = True
-    """Whether the caches are read where no target is named."""
+    """Whether the caches are read where no target, data set or model is named."""
 
 
 def scan(request: Request) -> Facts:
@@ -91,7 +91,7 @@ def _read(request: Request, targets: tuple[str, ...], places: caches.Caches, ski
         reader.folder(_model(request.model, request.directory, places), headers=True)
     for target in targets:
         reader.target(target)
-    if not targets and request.caches:
+    if not targets and not request.data and request.model is None and request.caches:
         for folder in (join(places.modules, caches.DYNAMIC), places.hub):
             if os.path.lexists(folder):
                 reader.folder(folder)
