@@ -61,9 +61,8 @@ def _one_by_one(shape: Shape, run: Run, release: Version) -> Peak:
         if held + own + beside > peak:
             peak, at = held + own + beside, name
         held += own
-    return Peak(
-        peak, peak - held if peak > held else 0, f"while {at} is loaded" if peak > held else "once all is loaded"
-    )
+    when = f"while {_module(at)} is loaded" if peak > held else "once all is loaded"
+    return Peak(peak, peak - held if peak > held else 0, when)
 
 
 def _together(shape: Shape, release: Version) -> list[tuple[str, list[Weight]]]:
@@ -137,3 +136,8 @@ def _drawn_again(shape: Shape, run: Run, release: Version) -> Peak:
     held = total(shape, run.quant, release)
     why = f"transformers {release} makes an fp32 copy of each linear layer that is not quantised, after the load"
     return Peak(held + largest, largest, "while a linear layer is copied to fp32", why)
+
+
+def _module(name: str) -> str:
+    """The module that a tensor is in, without the path to it: `gate_up_proj`."""
+    return name.rpartition(".")[0].rpartition(".")[2] or name
