@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from doctor.parsing import parsed
-from doctor.releases import native
+from doctor.releases import related
 
 
 class Classes:
@@ -98,7 +98,7 @@ class Classes:
         """Whether a model that the library does not have shows its head, and leaves to the library what is missing."""
         own = {getattr(node, "name", "") for node in self.nodes[name].body}
         told = self.method(name, "mark_tied_weights_as_initialized")
-        if "get_output_embeddings" not in own or told or not self.is_model(name) or native(name):
+        if "get_output_embeddings" not in own or told or not self.is_model(name) or related(name):
             return False
         head = self.method(name, "get_output_embeddings")
         return head is not None and _attribute(_returned(head)) is not None

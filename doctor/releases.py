@@ -8,6 +8,7 @@ release it leads to.
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from functools import cache
 from pathlib import Path
@@ -99,6 +100,20 @@ def native(architecture: str) -> tuple[Minor, tuple[str, ...]] | None:
     row = _table()["classes"].get(architecture)
     first = _minor(row[0]) if row else None
     return (first, tuple(row[1:])) if first else None
+
+
+def related(architecture: str) -> bool:
+    """Whether the library has a model of that name for any purpose: WhisperForX beside WhisperForCausalLM."""
+    return _stem(architecture) in _stems()
+
+
+def _stem(architecture: str) -> str:
+    return re.split(r"(?=For[A-Z]|LMHead|Model$|DoubleHeads)", architecture)[0]
+
+
+@cache
+def _stems() -> frozenset[str]:
+    return frozenset(map(_stem, _table()["classes"]))
 
 
 def _nearest(rows: dict[str, Any], judged: Minor) -> Any:

@@ -20,7 +20,7 @@ METHOD = f"""@classmethod
 def {ASKED}(cls):
     return False
 """
-BEFORE = "class P(PreTrainedModel):\n    _is_stateful = True\n"
+BEFORE = "class P(PreTrainedModel):\n    config_class = C\n    _is_stateful = True\n"
 ADDED = f"\n    @classmethod\n    def {ASKED}(cls):\n        return False\n"
 
 
@@ -32,12 +32,16 @@ class StatefulHandedCache(Patch):
         Example(BEFORE + "    _supports_cache_class = True\n", keeps="it takes the library's caches"),
         Example(BEFORE + f"\n    def {ASKED}(self):\n        return True\n", keeps="it answers itself"),
         Example(BEFORE.replace("True", "False"), keeps="no states of its own"),
+        Example(
+            BEFORE.replace("config_class = C", "config: C"), keeps="written for transformers 5, whose cache has states"
+        ),
     ]
 
     proof = """
 from scenery import Tiny, TinyConfig
 
 class M(Tiny):
+    config_class = TinyConfig
     _is_stateful = True
 
     def forward(self, input_ids, past_key_values=None, attention_mask=None, **kwargs):
@@ -67,5 +71,6 @@ assert M(TinyConfig()).says() == [3, 3, 3]
 def _stateful(node: ast.ClassDef) -> bool:
     """Whether a class says that it keeps states of its own, and takes no cache of the library's."""
     flags = {ast.unparse(part) for part in node.body if isinstance(part, ast.Assign)}
+    older = any(flag.startswith("config_class = ") for flag in flags)
     answers = any(isinstance(part, ast.FunctionDef) and part.name == ASKED for part in node.body)
-    return f"{FLAG} = True" in flags and "_supports_cache_class = True" not in flags and not answers
+    return older and f"{FLAG} = True" in flags and "_supports_cache_class = True" not in flags and not answers

@@ -106,7 +106,8 @@ class M(PreTrainedModel):
         self.post_init()
 
     def _init_weights(self, module):
-        pass
+        if hasattr(module, "weight"):
+            torch.nn.init.constant_(module.weight, 7.0)
 
     def get_input_embeddings(self):
         return self.embed

@@ -20,7 +20,7 @@ from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers<5.5"
 ASKED = "_supports_default_dynamic_cache"
-MODEL = "class P(PreTrainedModel):\n    _is_stateful = True\n"
+MODEL = "class P(PreTrainedModel):\n    config_class = C\n    _is_stateful = True\n"
 
 
 @source_check(
@@ -30,6 +30,7 @@ MODEL = "class P(PreTrainedModel):\n    _is_stateful = True\n"
     passes=[
         remote_code(MODEL + f"    def {ASKED}(cls): return False"),
         remote_code(MODEL + "    _supports_cache_class = True"),
+        remote_code(MODEL.replace("config_class = C", "config: C")),
     ],
     fails=[remote_code(MODEL), remote_code(MODEL, "5.3.0"), remote_code(MODEL, "4.47.1")],
     kinds=["remote-code"],
@@ -40,6 +41,8 @@ def stateful_handed_cache(code: Code, facts: Facts) -> Iterator[Finding]:
         return
     for name, node in code.classes.nodes.items():
         flags = {ast.unparse(part) for part in node.body if isinstance(part, ast.Assign)}
+        if not any(flag.startswith("config_class = ") for flag in flags):
+            continue  # written for transformers 5, whose own cache holds such states
         if "_is_stateful = True" not in flags or "_supports_cache_class = True" in flags:
             continue
         if code.classes.method(name, ASKED) is None:
