@@ -10,7 +10,7 @@ from doctor.memory import activations
 from doctor.memory.shape import shape_of
 from doctor.model import ModelFacts
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]  # releases deprecate what is tested
 
 TOKENS = 128
 SIZES: dict[str, Any] = {
