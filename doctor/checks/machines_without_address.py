@@ -27,7 +27,7 @@ TWO: Mapping[str, Any] = {
 
 
 def _facts(**values: Any) -> Facts:
-    return Facts(launches=(Launch("/work/accelerate.yaml", {**TWO, **values}),))
+    return Facts(launches=(Launch("/project/accelerate.yaml", {**TWO, **values}),))
 
 
 @check(

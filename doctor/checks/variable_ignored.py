@@ -70,13 +70,13 @@ def _script(text: str) -> Facts:
         Facts(packages=FOUR, variables={"TRANSFORMERS_CACHE": "/data/hf", "HF_HUB_ENABLE_HF_TRANSFER": "1"}),
         Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": "/data/hf", "HF_HUB_CACHE": "/data/hf"}),
         Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": ""}),
-        Facts(packages=FOUR, exports=(Export("/work/run.sh", 3, "TRANSFORMERS_CACHE", "/data/hf"),)),
+        Facts(packages=FOUR, exports=(Export("/project/run.sh", 3, "TRANSFORMERS_CACHE", "/data/hf"),)),
     ],
     fails=[
         Facts(packages=FIVE, variables={"TRANSFORMERS_CACHE": "/data/hf"}),
         Facts(packages=FIVE, variables={"HF_HUB_ENABLE_HF_TRANSFER": "1"}),
         Facts(packages=FIVE, variables={"WANDB_DISABLED": "true"}),
-        Facts(packages=FIVE, exports=(Export("/work/run.sh", 3, "TRANSFORMERS_CACHE", "/data/hf"),)),
+        Facts(packages=FIVE, exports=(Export("/project/run.sh", 3, "TRANSFORMERS_CACHE", "/data/hf"),)),
     ],
 )
 def variable_ignored(facts: Facts) -> Iterator[Finding]:
