@@ -8,7 +8,8 @@ Reference: https://github.com/huggingface/accelerate/pull/2441
 
 from __future__ import annotations
 
-from doctor.argument_patch import ArgumentPatch, Given
+from doctor.argument_patch import ArgumentPatch
+from doctor.given import Given
 from doctor.patch import Example
 
 KEYS = ("dispatch_batches", "even_batches", "use_seedable_sampler")

@@ -13,7 +13,8 @@ import ast
 
 import libcst as cst
 
-from doctor.argument_patch import CallGiven, ScriptPatch, dotted
+from doctor.argument_patch import ScriptPatch, dotted
+from doctor.given import CallGiven
 from doctor.patch import Example, File
 
 OLD = frozenset({"transformers.AdamW", "transformers.optimization.AdamW"})

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from doctor.argument_patch import TRAINING_ARGUMENTS, ArgumentPatch, Given, dotted
+from doctor.argument_patch import TRAINING_ARGUMENTS, ArgumentPatch, dotted
+from doctor.given import Given
 from doctor.patch import Example
 
 OLD, NEW = "evaluation_strategy", "eval_strategy"

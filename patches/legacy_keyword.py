@@ -10,7 +10,8 @@ Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE
 
 from __future__ import annotations
 
-from doctor.argument_patch import FROM_PRETRAINED, ArgumentPatch, Given, literal
+from doctor.argument_patch import FROM_PRETRAINED, ArgumentPatch, literal
+from doctor.given import Given
 from doctor.patch import Example
 
 HUB = (

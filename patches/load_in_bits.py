@@ -9,7 +9,8 @@ Reference: https://github.com/huggingface/transformers/pull/41287
 
 from __future__ import annotations
 
-from doctor.argument_patch import ArgumentPatch, Given, literal
+from doctor.argument_patch import ArgumentPatch, literal
+from doctor.given import Given
 from doctor.patch import Example
 
 BITS = ("load_in_4bit", "load_in_8bit")

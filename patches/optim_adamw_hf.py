@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from doctor.argument_patch import TRAINING_ARGUMENTS, ArgumentPatch, Given, literal
+from doctor.argument_patch import TRAINING_ARGUMENTS, ArgumentPatch, literal
+from doctor.given import Given
 from doctor.patch import Example
 
 IMPORT = "from transformers import TrainingArguments\n"

@@ -8,7 +8,8 @@ Reference: https://github.com/huggingface/trl/pull/2895
 
 from __future__ import annotations
 
-from doctor.argument_patch import ArgumentPatch, Given
+from doctor.argument_patch import ArgumentPatch
+from doctor.given import Given
 from doctor.patch import Example
 
 IMPORT = "from trl import SFTConfig\n"

@@ -7,7 +7,8 @@ Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE
 
 from __future__ import annotations
 
-from doctor.argument_patch import ArgumentPatch, Given
+from doctor.argument_patch import ArgumentPatch
+from doctor.given import Given
 from doctor.patch import Example
 
 IMPORT = "from transformers import Trainer\ntrainer = Trainer(model, args)\n"

@@ -14,7 +14,8 @@ import ast
 import libcst as cst
 import libcst.matchers as m
 
-from doctor.argument_patch import TRAINER, ArgumentPatch, Given, dotted
+from doctor.argument_patch import TRAINER, ArgumentPatch, dotted
+from doctor.given import Given
 from doctor.patch import Example
 from doctor.script import Callee
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from doctor.argument_patch import TRAINING_ARGUMENTS, ArgumentPatch, Given, literal
+from doctor.argument_patch import TRAINING_ARGUMENTS, ArgumentPatch, literal
+from doctor.given import Given
 from doctor.patch import Example
 
 RENAMED = {

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from doctor.argument_patch import ArgumentPatch, Given
+from doctor.argument_patch import ArgumentPatch
+from doctor.given import Given
 from doctor.patch import Example
 
 SHARED = ("dataset_num_proc", "model_init_kwargs")

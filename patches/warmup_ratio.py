@@ -9,7 +9,8 @@ Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE
 
 from __future__ import annotations
 
-from doctor.argument_patch import TRAINING_ARGUMENTS, ArgumentPatch, Given, literal
+from doctor.argument_patch import TRAINING_ARGUMENTS, ArgumentPatch, literal
+from doctor.given import Given
 from doctor.patch import Example
 
 IMPORT = "from transformers import TrainingArguments\n"
