@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from doctor.script import dotted
+from doctor.scopes import dotted
 
 Use = Literal["ids", "mapping", "unknown"]
 TOKENIZER = re.compile(r"(?i)tok(eni[sz]er)?(_\w+)?$")

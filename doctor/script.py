@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-Scope = tuple[str, ...]
+from doctor.scopes import Scope, assignments, dotted, imports, is_super, namespace, scoped, variable, within
+
 LIBRARIES = frozenset({"transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub"})
 HOMES = frozenset({"transformers", "trl", "peft"})
 """Whose classes have a `from_pretrained` that this catalogue knows."""
@@ -52,8 +53,8 @@ class Script:
     """A module, read for what its names stand for."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self.nodes = list(_scoped(tree, ()))
-        self.imports = dict(_imports(node for node, _ in self.nodes))
+        self.nodes = list(scoped(tree, ()))
+        self.imports = dict(imports(node for node, _ in self.nodes))
         self.classes = {node.name: node for node, _ in self.nodes if isinstance(node, ast.ClassDef)}
         self.bound: set[tuple[Scope, str]] = set()
         self.aliases: dict[str, str] = {}
@@ -68,13 +69,13 @@ class Script:
         for node, scope in self.nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self._parameters(node, (*scope, node.name))
-            for target, value in _assignments(node):
-                if name := _variable(target):
-                    self.bound.add((_within(name, scope), name))
+            for target, value in assignments(node):
+                if name := variable(target):
+                    self.bound.add((within(name, scope), name))
                 if isinstance(target, ast.Name):
                     self._alias(target.id, value)
         for node, scope in self.nodes:
-            for target, value in _assignments(node):
+            for target, value in assignments(node):
                 self._kind(target, value, scope)
 
     def _parameters(self, function: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
@@ -94,9 +95,9 @@ class Script:
     def _kind(self, target: ast.expr, value: ast.expr | None, scope: Scope) -> None:
         if not isinstance(value, ast.Call):
             return
-        name = _variable(target)
+        name = variable(target)
         if name and (callee := self.callee(dotted(value.func))):
-            self.kinds[_within(name, scope), name] = callee
+            self.kinds[within(name, scope), name] = callee
         elif isinstance(value.func, ast.Attribute) and value.func.attr.startswith("parse_"):
             parser = self._parser(value.func.value)
             targets = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
@@ -108,7 +109,7 @@ class Script:
         """The classes of an HfArgumentParser: the call itself or a variable that holds it."""
         calls = [node] if isinstance(node, ast.Call) else []
         for other, _ in self.nodes:
-            for target, value in _assignments(other):
+            for target, value in assignments(other):
                 if isinstance(value, ast.Call) and dotted(target) == dotted(node):
                     calls.append(value)
         for call in calls:
@@ -124,8 +125,8 @@ class Script:
                     inner = callee if keyword.arg is None else pretrained_keyword(keyword.arg)
                     if inner:
                         self._unpacked(keyword.value, scope, inner)
-            for target, value in _assignments(node):
-                name = _variable(target)
+            for target, value in assignments(node):
+                name = variable(target)
                 if name and value and (callee := self.dictionary(name, scope)):
                     self._unpacked(value, scope, callee)
             if isinstance(node, ast.Call) and node.args and (callee := self.parsed_settings(node)):
@@ -149,7 +150,7 @@ class Script:
 
     def _unpacked(self, value: ast.expr, scope: Scope, callee: Callee) -> None:
         """Remember every variable that a value handed over with `**` is made of."""
-        if name := _variable(value):
+        if name := variable(value):
             self.dictionaries[self._home(name, scope), name] = callee
         elif isinstance(value, ast.Dict):
             for key, inner in zip(value.keys, value.values, strict=True):
@@ -275,7 +276,7 @@ class Script:
         """Whether the class around sets `self.name`, or defines it."""
         around = next((self.classes[part] for part in reversed(scope) if part in self.classes), None)
         for node in ast.walk(around) if around else ():
-            if any(dotted(target) == f"self.{name}" for target, _ in _assignments(node)):
+            if any(dotted(target) == f"self.{name}" for target, _ in assignments(node)):
                 return True
             if isinstance(node, ast.FunctionDef) and node.name == name:
                 return True
@@ -292,7 +293,7 @@ class Script:
                     yield from _entries(callee, node) if callee else ()
             if isinstance(node, ast.Call) and (callee := self.parsed_settings(node)):
                 yield from self._parsed(node, callee)
-            for target, value in _assignments(node):
+            for target, value in assignments(node):
                 yield from self._stored(target, value, scope)
             if callee := self._answer(node, scope):
                 assert isinstance(node, ast.Return) and node.value
@@ -303,7 +304,7 @@ class Script:
         for node, scope in self.nodes:
             callee = self.called(node, scope) if isinstance(node, ast.Call) else None
             for keyword in node.keywords if isinstance(node, ast.Call) and callee else ():
-                source = _namespace(keyword.value) if keyword.arg is None else None
+                source = namespace(keyword.value) if keyword.arg is None else None
                 if source is None or callee is None:
                     continue
                 yield from self._options(callee)
@@ -315,7 +316,7 @@ class Script:
     def _instance(self, text: str, scope: Scope) -> ast.ClassDef | None:
         """The class of the script that a variable, or a call, is an instance of."""
         for node, _ in self.nodes:
-            for target, value in _assignments(node):
+            for target, value in assignments(node):
                 if dotted(target) == text and isinstance(value, ast.Call):
                     return self.classes.get(dotted(value.func) or "")
         return self.classes.get(text)
@@ -402,7 +403,7 @@ class Script:
     def _stored(self, target: ast.expr, value: ast.expr | None, scope: Scope) -> Iterator[Argument]:
         if value is None:
             return
-        name = _variable(target)
+        name = variable(target)
         if name and (callee := self.dictionary(name, scope)):
             yield from _entries(callee, value)
         elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
@@ -420,75 +421,6 @@ def pretrained_keyword(name: str) -> Callee | None:
 def script_of(tree: ast.Module) -> Script:
     """The Script of a parsed file, made once for all checks and patches that ask."""
     return Script(tree)
-
-
-def dotted(node: ast.AST | None) -> str | None:
-    """`a.b.c` of an expression, None where it is anything else."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and not parts:
-        return node.value if re.fullmatch(r"[\w.]+", node.value) else None  # an annotation as text
-    if not isinstance(node, ast.Name):
-        return None
-    return ".".join([node.id, *reversed(parts)])
-
-
-def _namespace(value: ast.expr) -> str | None:
-    """The variable behind `vars(x)`, `asdict(x)`, `x.__dict__` (or the class behind `asdict(X())`)."""
-    if isinstance(value, ast.Attribute) and value.attr == "__dict__":
-        return dotted(value.value)
-    named = (dotted(value.func) or "").rpartition(".")[2] if isinstance(value, ast.Call) else ""
-    if isinstance(value, ast.Call) and named in ("vars", "asdict") and value.args:
-        inner = value.args[0]
-        return dotted(inner.func) if isinstance(inner, ast.Call) else dotted(inner)
-    return None
-
-
-def _variable(node: ast.expr) -> str | None:
-    """The name of a variable, or of an attribute of `self`; None where an expression is neither."""
-    text = dotted(node) if isinstance(node, ast.Name | ast.Attribute) else None
-    return text if text and ("." not in text or re.fullmatch(r"self\.\w+", text)) else None
-
-
-def _within(name: str, scope: Scope) -> Scope:
-    """Where a variable lives that is assigned in a scope: an attribute of `self`, in the class around."""
-    return scope[:-1] if name.startswith("self.") else scope
-
-
-def is_super(node: ast.expr) -> bool:
-    """Whether an expression is `super()`."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
-
-
-def _scoped(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
-    stack: list[tuple[ast.AST, Scope]] = [(node, scope)]
-    while stack:
-        node, scope = stack.pop()
-        yield node, scope
-        inner = (
-            (*scope, node.name) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else scope
-        )
-        stack += [(child, inner) for child in reversed(list(ast.iter_child_nodes(node)))]
-
-
-def _imports(nodes: Iterator[ast.AST]) -> Iterator[tuple[str, str]]:
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                top = alias.name.partition(".")[0]
-                yield (alias.asname or top, alias.name if alias.asname else top)
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield (alias.asname or alias.name, "." * node.level + f"{node.module or ''}.{alias.name}".strip("."))
-
-
-def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:
-    if isinstance(node, ast.Assign):
-        yield from ((target, node.value) for target in node.targets)
-    elif isinstance(node, ast.AnnAssign | ast.NamedExpr | ast.AugAssign):
-        yield node.target, node.value
 
 
 def _keywords(callee: Callee, call: ast.Call) -> Iterator[Argument]:
