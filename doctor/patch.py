@@ -123,6 +123,17 @@ class Patch:
         return name
 
 
+def method(source: str) -> cst.FunctionDef:
+    """A method out of its text, with the blank line that stands above one."""
+    found = cst.ensure_type(cst.parse_statement(source), cst.FunctionDef)
+    return found.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
+
+
+def with_method(node: cst.ClassDef, source: str) -> cst.ClassDef:
+    """A class with one more method, at its end."""
+    return node.with_deep_changes(node.body, body=[*node.body.body, method(source)])
+
+
 @dataclass(frozen=True)
 class Rewrite:
     """A rewritten file and the ids of the patches that changed it, in the order of the catalogue."""

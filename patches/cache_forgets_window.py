@@ -14,7 +14,7 @@ import ast
 import libcst as cst
 
 from doctor.classes import Classes
-from doctor.patch import Example, File, Patch
+from doctor.patch import Example, File, Patch, with_method
 
 ROOT, MIXIN, PREPARE = "PreTrainedModel", "GenerationMixin", "prepare_inputs_for_generation"
 HELPER = "_doctor_whole_cache"
@@ -101,9 +101,7 @@ assert model.lengths == [4, 5, 6], "the cache forgot what the mask counts"
         if any(isinstance(part, cst.FunctionDef) and part.name.value == PREPARE for part in body.body):
             return updated_node
         self.helper(HELPER)
-        method = cst.ensure_type(cst.parse_statement(METHOD), cst.FunctionDef)
-        method = method.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
-        return updated_node.with_changes(body=body.with_changes(body=[*body.body, method]))
+        return with_method(updated_node, METHOD)
 
 
 def _masks(classes: Classes, name: str) -> bool:

@@ -13,7 +13,7 @@ import ast
 
 import libcst as cst
 
-from doctor.patch import Example, File, Patch, parsed
+from doctor.patch import Example, File, Patch, parsed, with_method
 
 HOOK, ASKED = "_check_and_enable_sdpa", "get_correct_attn_implementation"
 METHOD = f"""def {ASKED}(self, requested_attention, is_init_check=False):
@@ -73,9 +73,7 @@ assert M._from_config(TinyConfig()).config._attn_implementation == "eager"
         body = updated_node.body
         if self.file.scope or updated_node.name.value not in self.eager or not isinstance(body, cst.IndentedBlock):
             return updated_node
-        method = cst.ensure_type(cst.parse_statement(METHOD), cst.FunctionDef)
-        method = method.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
-        return updated_node.with_changes(body=body.with_changes(body=[*body.body, method]))
+        return with_method(updated_node, METHOD)
 
 
 def _prefers_eager(node: ast.ClassDef) -> bool:

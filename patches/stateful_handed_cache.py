@@ -13,7 +13,7 @@ import ast
 
 import libcst as cst
 
-from doctor.patch import Example, File, Patch, parsed
+from doctor.patch import Example, File, Patch, parsed, with_method
 
 FLAG, ASKED = "_is_stateful", "_supports_default_dynamic_cache"
 METHOD = f"""@classmethod
@@ -63,9 +63,7 @@ assert M(TinyConfig()).says() == [3, 3, 3]
         body = updated_node.body
         if self.file.scope or updated_node.name.value not in self.stateful or not isinstance(body, cst.IndentedBlock):
             return updated_node
-        method = cst.ensure_type(cst.parse_statement(METHOD), cst.FunctionDef)
-        method = method.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
-        return updated_node.with_changes(body=body.with_changes(body=[*body.body, method]))
+        return with_method(updated_node, METHOD)
 
 
 def _stateful(node: ast.ClassDef) -> bool:

@@ -15,7 +15,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.classes import Classes
-from doctor.patch import Example, File, Patch
+from doctor.patch import Example, File, Patch, with_method
 
 OWN = m.Call(func=m.Attribute(value=m.Name("self"), attr=m.Name("_tie_or_clone_weights")), args=[m.Arg(), m.Arg()])
 UP = m.Call(func=m.Attribute(value=m.Call(func=m.Name("super")), attr=m.Name("tie_weights")), args=[])
@@ -129,9 +129,7 @@ assert model.head.weight is model.embed.weight
         there = {s.name.value for s in body.body if isinstance(s, cst.FunctionDef)}
         if "_tie_weights" not in there or "tie_weights" in there:
             return updated_node
-        method = cst.ensure_type(cst.parse_statement(CALLS), cst.FunctionDef)
-        method = method.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
-        return updated_node.with_deep_changes(body, body=[*body.body, method])
+        return with_method(updated_node, CALLS)
 
 
 def _is_closed(function: cst.FunctionDef) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import libcst as cst
 
 from doctor.classes import Classes
-from doctor.patch import Example, File, Patch
+from doctor.patch import Example, File, Patch, with_method
 
 HELPER, MARKS = "_doctor_missing_ties", "mark_tied_weights_as_initialized"
 METHOD = f"""def {MARKS}(self, *args):
@@ -106,6 +106,4 @@ assert torch.equal(model.head.weight, torch.ones(8, 4))
         if any(isinstance(part, cst.FunctionDef) and part.name.value == MARKS for part in body.body):
             return updated_node
         self.helper(HELPER)
-        method = cst.ensure_type(cst.parse_statement(METHOD), cst.FunctionDef)
-        method = method.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
-        return updated_node.with_changes(body=body.with_changes(body=[*body.body, method]))
+        return with_method(updated_node, METHOD)
