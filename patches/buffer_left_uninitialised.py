@@ -18,7 +18,7 @@ import libcst.matchers as m
 
 from doctor.classes import Classes
 from doctor.parsing import lines, nodes
-from doctor.patch import OURS, Example, File, Patch, parsed
+from doctor.patch import OURS, Example, File, Patch, method, parsed
 
 INIT = """
     def _init_weights(self, module):
@@ -342,13 +342,12 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
         if not self.buffers or self.file.scope or updated_node.name.value not in self.bare:
             return updated_node
         body = updated_node.body
-        method = cst.ensure_type(cst.parse_statement(METHOD), cst.FunctionDef)
-        method = method.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
-        method = method.with_deep_changes(method.body, body=[self._restore(cst.Name("module")), *method.body.body])
+        made = method(METHOD)
+        made = made.with_deep_changes(made.body, body=[self._restore(cst.Name("module")), *made.body.body])
         has = any(isinstance(s, cst.FunctionDef) and s.name.value == "_init_weights" for s in body.body)
         if has or not isinstance(body, cst.IndentedBlock):
             return updated_node
-        return updated_node.with_deep_changes(body, body=[*body.body, method])
+        return updated_node.with_deep_changes(body, body=[*body.body, made])
 
     def _restore(self, module: cst.Name) -> cst.SimpleStatementLine:
         return cst.SimpleStatementLine([cst.Expr(cst.Call(self.helper("_doctor_restore_buffers"), [cst.Arg(module)]))])

@@ -14,7 +14,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.classes import Classes
-from doctor.patch import Example, File, Patch
+from doctor.patch import Example, File, Patch, method
 
 ROOT, HELPER = "PreTrainedModel", "_doctor_own_model_type"
 EXPERTS = m.Assign(
@@ -119,10 +119,8 @@ for name, weight in made.state_dict().items():
             return updated_node
         inits = [p for p in body.body if isinstance(p, cst.FunctionDef) and p.name.value == "__init__"]
         if not inits:
-            method = cst.ensure_type(cst.parse_statement(METHOD), cst.FunctionDef)
             first = next((i for i, p in enumerate(body.body) if isinstance(p, cst.FunctionDef)), len(body.body))
-            blank = [cst.EmptyLine(indent=False)]
-            added = self._asking(method.with_changes(leading_lines=blank))
+            added = self._asking(method(METHOD))
             return updated_node.with_deep_changes(body, body=[*body.body[:first], added, *body.body[first:]])
         return updated_node.with_deep_changes(inits[0], body=self._asking(inits[0]).body)
 
