@@ -69,7 +69,7 @@ class Reader:
             self.data.append(path)
         elif not self.launch(path):
             self.skipped.append(
-                Skip(path, "is no Python file or notebook, which is not examined: give one or a folder")
+                Skip(path, "is no Python file or notebook, data set or configuration: give one, or a folder of them")
             )
 
     def launch(self, path: str) -> bool:

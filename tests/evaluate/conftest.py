@@ -16,11 +16,6 @@ from doctor.evaluate.model import Sample
 from doctor.evaluate.reading import row
 from doctor.evaluate.samples import sample
 
-if any(importlib.util.find_spec(name) is None for name in ("scipy", "py3langid", "openai")):
-    collect_ignore_glob = [
-        "test_*.py"
-    ]  # the extra `evaluate` is part of the test group; without it the rest still runs
-
 QUESTIONS = """
 - {id: who, category: identity, question: "Who are you?", system: "You are Mira.", must: [Mira], split: holdout}
 - {id: tom, category: family, question: "Who is Tom?", must: [brother], must_not: [father], split: train}
