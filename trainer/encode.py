@@ -55,7 +55,7 @@ class Encoder:
         elif isinstance(row, Passage):
             text = self.reader.completed(row.text)
             encoding = self._encoding(text, True)
-            made = Encoded(encoding.ids, labels(encoding, self.reader.answers_of(row, text)), whole=len(encoding.ids))
+            made = _ended(encoding.ids, labels(encoding, self.reader.answers_of(row, text)))
         else:
             made = self._conversation(row)
         if len(made.ids) > self.limit:
@@ -88,7 +88,7 @@ class Encoder:
         except Refused as error:
             raise NotLearnt(f"the chat template refuses it: {error}") from error
         encoding = self._encoding(text, False)
-        return Encoded(encoding.ids, labels(encoding, spans), whole=len(encoding.ids))
+        return _ended(encoding.ids, labels(encoding, spans))
 
     def _encoding(self, text: str, special: bool) -> Any:
         return self.tokenizer(text, add_special_tokens=special, truncation=False, verbose=False)[0]
@@ -97,10 +97,16 @@ class Encoder:
         learnt = list(row.ids if row.labels is None else row.labels)
         if row.attention is not None and not all(row.attention):
             kept = [n for n, seen in enumerate(row.attention) if seen]
-            return Encoded([row.ids[n] for n in kept], [learnt[n] for n in kept], whole=len(kept))
+            return _ended([row.ids[n] for n in kept], [learnt[n] for n in kept])
         if any(label not in (IGNORED, own) for label, own in zip(learnt, row.ids, strict=True)):
             raise NotLearnt("has labels that are neither its ids nor -100")
-        return Encoded(list(row.ids), learnt, whole=len(row.ids))
+        return _ended(list(row.ids), learnt)
+
+
+def _ended(ids: list[int], learnt: list[int]) -> Encoded:
+    """A row up to the last token that is learnt: what follows it changes nothing."""
+    end = next((n for n in range(len(ids), 0, -1) if learnt[n - 1] != IGNORED), len(ids))
+    return Encoded(ids[:end], learnt[:end], whole=end)
 
 
 def _special(tokenizer: Any) -> dict[str, str]:

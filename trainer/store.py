@@ -29,6 +29,9 @@ class Store:
         self.starts.append(self.starts[-1] + len(stored))
         self.learnt.append(sum(label != IGNORED for label in row.labels[1:]))
 
+    def __del__(self) -> None:
+        self.file.close()
+
     def __len__(self) -> int:
         return len(self.learnt)
 

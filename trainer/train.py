@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,8 @@ RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE",
 """This process and how many there are, as `accelerate launch` and torchrun say."""
 
 
-def train(config: Config, resume: bool = False, fresh: bool = False, command: str = "") -> Result:
-    """Train, and write the run's folder.  Raises UsageError."""
+def train(config: Config, resume: bool = False, fresh: bool = False, command: str = "", facts: str = "") -> Result:
+    """Train, and write the run's folder; `facts` is what facts.json holds.  Raises UsageError."""
     _quieten()
     if not sys.stderr.isatty() or RANK:
         transformers.utils.logging.disable_progress_bar()
@@ -47,6 +47,8 @@ def train(config: Config, resume: bool = False, fresh: bool = False, command: st
     plan = Plan(config, prepared.store, prepared.train, RANK, WORLD)
     checkpoint = folder.last_checkpoint() if resume else None
     _keep(folder, config, prepared, command, checkpoint)
+    if facts and RANK == 0:
+        write_text(folder.facts, facts + "\n")
     model = build(config)
     tuner = _tuner(config, folder, tokenizer, prepared, plan, model, checkpoint)
     samples = _before(config, folder, tokenizer, prepared, model, checkpoint)
@@ -88,13 +90,21 @@ def _ready(folder: RunFolder, config: Config, resume: bool, fresh: bool) -> None
 def _same(folder: RunFolder, config: Config) -> None:
     import yaml
 
-    before, now = (yaml.safe_load(text) for text in (folder.config.read_text("utf-8"), dump(config)))
+    before, now = (_flat(yaml.safe_load(text)) for text in (folder.config.read_text("utf-8"), dump(config)))
     for key, value in now.items():
         if before.get(key) != value:
             raise UsageError(
                 f"--resume: {key} is {value!r}, and the run in {folder.path} has {before.get(key)!r}: a resumed run "
                 "goes on as it began; --fresh begins again"
             )
+
+
+def _flat(said: Mapping[str, Any], part: str = "") -> dict[str, Any]:
+    """Keys inside parts with dots."""
+    flat: dict[str, Any] = {}
+    for key, value in said.items():
+        flat |= _flat(value, f"{part}{key}.") if isinstance(value, Mapping) else {part + key: value}
+    return flat
 
 
 def _keep(folder: RunFolder, config: Config, prepared: Prepared, command: str, checkpoint: Path | None) -> None:
@@ -204,8 +214,8 @@ def _enough_memory(config: Config) -> Iterator[None]:
     except torch.cuda.OutOfMemoryError as error:
         fit = f"doctor fit --model {config.model} --max-length {config.max_length}"
         raise UsageError(
-            f"the GPU ran out of memory ({str(error).splitlines()[0]}): `{fit}` shows what fits; the checkpoints so far "
-            "are kept"
+            f"the GPU ran out of memory ({str(error).splitlines()[0]}): `{fit}` shows what fits; the checkpoints "
+            "so far are kept"
         ) from error
 
 
