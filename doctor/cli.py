@@ -249,6 +249,14 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     add("--format", choices=EVALUATION_FORMATS, default="text", help="how to print the report (default: text)")
     add("--output", metavar="FILE", help="write the report there")
     add("--fresh", action="store_true", help="ask the model again where its answers are kept already")
+    add(
+        "--judge",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="compare: a language model says which answer is better, in both orders (default: the runs' own judge)",
+    )
+    add("--judge-model", default="", metavar="NAME", help="its name at the server (default: the first it offers)")
     add("--fail-under", type=float, metavar="SCORE", help="exit 1 where the mean score is lower")
     add("--fail-if-worse", action="store_true", help="compare: exit 1 where a later run is worse than the first")
     add("-v", "--verbose", action="store_true", help="show every faulty answer")

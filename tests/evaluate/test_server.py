@@ -247,4 +247,4 @@ def test_what_is_no_server_is_told_how_to_be_one(
     configured(model)
     code, _, err = evaluate(capsys)
     assert code == 2
-    assert "neither a URL nor a .gguf file: serve it" in err
+    assert "neither a URL, nor a .gguf file, nor a folder that is here" in err
