@@ -191,6 +191,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     )
     add("--model", metavar="PATH_OR_ID", help="examine this model as well: a folder or a hub id in the cache")
     add("--data", action="append", default=[], metavar="FILE", help="examine this data file or folder; repeatable")
+    command.set_defaults(system=None)
     add("--config", metavar="FILE", help="take model, data, max_length and vram of this train.yaml, where not given")
     add("--vram", metavar="SIZE", help="GPU memory to judge by, e.g. 4GiB (default: this machine's)")
     add("--max-length", type=_count, metavar="N", help="tokens of a training row")
