@@ -20,7 +20,7 @@ from doctor.settings import UsageError, nearest
 COMMANDS = {
     "check": "say what is wrong, and what mends it",
     "fix": "print one plan that mends it, ask, apply",
-    "undo": "restore what a fix changed, byte for byte",
+    "undo": "restore what a fix changed, byte for byte; what it installed, from the package index",
     "history": "list the fixes applied so far",
     "explain": "print the page of one check, patch or breakage",
     "list": "list every check, patch and breakage",
@@ -191,6 +191,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     )
     add("--model", metavar="PATH_OR_ID", help="examine this model as well: a folder or a hub id in the cache")
     add("--data", action="append", default=[], metavar="FILE", help="examine this data file or folder; repeatable")
+    command.set_defaults(system=None)
     add("--config", metavar="FILE", help="take model, data, max_length and vram of this train.yaml, where not given")
     add("--vram", metavar="SIZE", help="GPU memory to judge by, e.g. 4GiB (default: this machine's)")
     add("--max-length", type=_count, metavar="N", help="tokens of a training row")
@@ -223,6 +224,12 @@ def _fix(command: argparse.ArgumentParser) -> None:
         metavar="PYTHON",
         help="verify with this interpreter or environment too, e.g. of the release that the code was written for; "
         "repeatable",
+    )
+    add(
+        "--packages",
+        action="store_true",
+        help="also work out, with pip or uv, one set of versions that mends the packages: this asks the package index; "
+        "with --yes and --python it is installed there",
     )
     add("--force", action="store_true", help="apply a fix also where --verify finds other numbers")
 
