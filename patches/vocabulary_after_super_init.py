@@ -95,15 +95,15 @@ assert tokenizer("b a")["input_ids"] == [3, 2] and tokenizer.decode([3, 2]) == "
         return name.partition(".")[0] in self.classes.nodes and ").__init__(" in text
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
-        at_home = len(self.file.scope) == 1 and isinstance(updated_node.body, cst.IndentedBlock)
-        if updated_node.name.value != "__init__" or not at_home or not self.file.classes:
+        body, at_home = updated_node.body, len(self.file.scope) == 1 and bool(self.file.classes)
+        if updated_node.name.value != "__init__" or not at_home or not isinstance(body, cst.IndentedBlock):
             return updated_node
         found = early(self.classes, self.file.classes[0].name.value)
-        lines = list(updated_node.body.body)
+        lines = list(body.body)
         as_parsed = len(lines) == len(original_node.body.body) and not any(_several(line) for line in lines)
         if found is None or not found.lines or not as_parsed:
             return updated_node
-        return updated_node.with_deep_changes(updated_node.body, body=_moved(lines, found))
+        return updated_node.with_deep_changes(body, body=_moved(lines, found))
 
 
 def _several(line: cst.CSTNode) -> bool:

@@ -121,8 +121,9 @@ def _kind(code: Code, facts: Facts, node: ast.Attribute) -> str | None:
         around = code.class_of(node)
         of = kind(code, around.name) if around is not None else None
         return of if of and not makes(code, facts, node.attr) else None
-    if isinstance(owner, ast.Name) and code.imports.get(owner.id, "").rpartition(".")[2] in KINDS:
-        return KINDS[code.imports[owner.id].rpartition(".")[2]]
+    named = code.imports.get(owner.id, "").rpartition(".")[2] if isinstance(owner, ast.Name) else ""
+    if named.startswith("PreTrainedTokenizer"):
+        return KINDS.get(named)
     if node.attr in members.lost("DynamicCache"):
         return "DynamicCache" if _is_receiver(code, owner, OWN_CACHE) else None
     if node.attr in members.lost("PreTrainedTokenizerBase"):
