@@ -163,6 +163,14 @@ def server(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def harness(session: nox.Session) -> None:
+    """lm-evaluation-harness and Hugging Face's `evaluate` beside us: its tasks in our report, their names theirs."""
+    install(session, *LIVE, stack="5.latest")
+    session.install("-e", ".[harness]", "evaluate", "datasets")
+    session.run("pytest", "-m", "harness", *session.posargs)
+
+
+@nox.session(python=PYTHON)
 def demo(session: nox.Session) -> None:
     """`doctor demo`, as a newcomer runs it."""
     install(session, "torch", "transformers", "safetensors", stack="5.latest")
