@@ -279,7 +279,11 @@ def _export(command: argparse.ArgumentParser) -> None:
     add("--output", metavar="FOLDER", help="write everything there (default: merged/ inside RUN)")
     add("--base", metavar="PATH_OR_ID", help="the model that the adapter is for, where it is not where it was")
     add(
-        "--gguf", action="append", default=[], choices=GGUF_TYPES, help="also write a GGUF of 16, 8 or 4 bits; repeatable"
+        "--gguf",
+        action="append",
+        default=[],
+        choices=GGUF_TYPES,
+        help="also write a GGUF of 16, 8 or 4 bits; repeatable",
     )
     add("--ollama", action="store_true", help="also write a Modelfile, for `ollama create`")
     add("--force", action="store_true", help="replace what is there")

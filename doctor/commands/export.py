@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-
 from typing import TYPE_CHECKING
 
 from doctor.report.wording import printable
@@ -43,7 +42,9 @@ def _write(source: Source, folder: Path, forms: list[str], as_it_is: bool, optio
     model = source.base if as_it_is else folder
     if not as_it_is:
         new = bundle.merged(source, folder, options.force)
-        _say(folder, "a model folder for transformers 4.47 to 5.23" if new else "was there already, of this same adapter")
+        _say(
+            folder, "a model folder for transformers 4.47 to 5.23" if new else "was there already, of this same adapter"
+        )
     files = [bundle.gguf(model, folder, form, source.name, options.force) for form in forms]
     for file in files:
         _say(file, f"{file.stat().st_size / 1e6:,.0f} MB, for llama.cpp and what is built on it")

@@ -38,7 +38,14 @@ LONG = {"short_factor": [1.0], "long_factor": [2.0]}
             {"rope_scaling": {"type": "longrope", "rope_type": "longrope", "attention_factor": 1.2, **LONG}},
         ),
         (
-            {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4, "partial_rotary_factor": 0.5}},
+            {
+                "rope_parameters": {
+                    "rope_type": "linear",
+                    "factor": 2.0,
+                    "rope_theta": 1e4,
+                    "partial_rotary_factor": 0.5,
+                }
+            },
             {
                 "rope_scaling": {"rope_type": "linear", "type": "linear", "factor": 2.0},
                 "rope_theta": 1e4,
@@ -59,7 +66,9 @@ def test_a_configuration_says_it_twice(found: dict[str, Any], both: dict[str, An
 
 
 def test_what_is_of_one_release_goes() -> None:
-    made = portable.config({"transformers_version": "5.23.0", "_name_or_path": "/home/me/x", "vocab_size": 1}, vocab_size=2)
+    made = portable.config(
+        {"transformers_version": "5.23.0", "_name_or_path": "/home/me/x", "vocab_size": 1}, vocab_size=2
+    )
     assert made == {"vocab_size": 2}
 
 
@@ -72,7 +81,9 @@ def test_a_tokenizer_of_5_for_4() -> None:
     }
 
 
-@pytest.mark.parametrize("steps", [None, {"type": "ByteLevel"}, {"type": "Sequence", "processors": [{"type": "ByteLevel"}]}])
+@pytest.mark.parametrize(
+    "steps", [None, {"type": "ByteLevel"}, {"type": "Sequence", "processors": [{"type": "ByteLevel"}]}]
+)
 def test_the_beginning_of_text_comes_and_goes(steps: dict[str, Any] | None) -> None:
     found = {"post_processor": steps, "added_tokens": [{"content": "<s>", "id": 7}]}
     begun = tokenizer.beginning(found, "<s>", True)

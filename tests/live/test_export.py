@@ -27,7 +27,7 @@ LONG = {"short_factor": [1.0 + i / 10 for i in range(8)], "long_factor": [2.0 + 
 KINDS: dict[str, dict[str, Any]] = {
     "llama": {"rope_theta": 50000.0, "tie_word_embeddings": True, "attention_bias": True},
     "mistral": {"sliding_window": None, "head_dim": 32},
-    "qwen2": {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}},
+    "qwen2": {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512}},
     "qwen3": {"head_dim": 32},
     "phi3": {},
     "gemma": {"head_dim": 32},
@@ -52,16 +52,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
     def make(name: str) -> Path:
         import torch
-        from transformers import AutoConfig, AutoModelForCausalLM
+        from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 
         folder = root / name
+        if TYPES.get(name, name) not in CONFIG_MAPPING:
+            pytest.skip(f"{name} came later than this release")
         if not folder.exists():
             torch.manual_seed(0)
             config = AutoConfig.for_model(TYPES.get(name, name), **{**SHAPE, **KINDS[name]})
             model = AutoModelForCausalLM.from_config(config)
             with torch.no_grad():
                 for key, weight in model.named_parameters():
-                    weight.add_(torch.randn_like(weight) * 0.1) if weight.ndim == 1 else weight.mul_(2 + 2 * ("embed" not in key))
+                    weight.add_(torch.randn_like(weight) * 0.1) if weight.ndim == 1 else weight.mul_(
+                        2 + 2 * ("embed" not in key)
+                    )
             model.to(torch.bfloat16).save_pretrained(folder)
             for file in ("tokenizer.json", "tokenizer_config.json"):
                 shutil.copy(Path(os.environ["SMOLLM2"]) / file, folder)
@@ -114,7 +118,10 @@ def test_merged_as_peft_merges(made: Made, tmp_path: Path, name: str) -> None:
     ours = load(tmp_path / "adapter" / "merged").state_dict()
     assert [key for key in theirs if not torch.equal(theirs[key], ours[key])] == []
     assert theirs.keys() == ours.keys()
-    assert not torch.equal(ours["model.layers.0.self_attn.q_proj.weight"], load(base).state_dict()["model.layers.0.self_attn.q_proj.weight"])
+    assert not torch.equal(
+        ours["model.layers.0.self_attn.q_proj.weight"],
+        load(base).state_dict()["model.layers.0.self_attn.q_proj.weight"],
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -141,7 +148,7 @@ def test_several_files_and_their_index(made: Made, tmp_path: Path) -> None:
     from doctor.trainer.export.merge import merge
     from doctor.trainer.export.source import Source
 
-    base = made("qwen3")
+    base = made("qwen2")
     merge(Source("x", base, None, base), tmp_path, shard=1 << 20)
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
     ours, theirs = load(tmp_path).state_dict(), load(base).state_dict()
@@ -157,10 +164,11 @@ def served(file: Path) -> Iterator[Callable[..., Any]]:
     settings.model.path, settings.n_parallel, settings.n_ctx = str(file), 1, 512
     settings.hostnames, settings.port, settings.ui, settings.verbosity = ["127.0.0.1"], 0, False, -1
     server = xllamacpp.Server(settings)
+    address = server.listening_address
 
     def ask(path: str, **values: Any) -> Any:
         body = json.dumps({"temperature": 0, "top_k": 1, "cache_prompt": False, **values}).encode()
-        request = urllib.request.Request(f"{server.listening_address}/{path}", body, {"Content-Type": "application/json"})
+        request = urllib.request.Request(f"{address}/{path}", body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
@@ -192,7 +200,19 @@ def test_a_real_model_says_the_same(tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
     folder = os.environ["SMOLLM2"]
-    command = ["export", folder, "--output", str(tmp_path), "--gguf", "f16", "--gguf", "q8_0", "--gguf", "q4_0", "--ollama"]
+    command = [
+        "export",
+        folder,
+        "--output",
+        str(tmp_path),
+        "--gguf",
+        "f16",
+        "--gguf",
+        "q8_0",
+        "--gguf",
+        "q4_0",
+        "--ollama",
+    ]
     assert main(command) == 0
     tokenizer, model = AutoTokenizer.from_pretrained(folder), load(Path(folder)).float()
     question = [{"role": "user", "content": "Name three colours."}]
@@ -204,9 +224,15 @@ def test_a_real_model_says_the_same(tmp_path: Path) -> None:
     stem = Path(folder).name
     with served(tmp_path / f"{stem}-f16.gguf") as ask:
         text = "Hello  world, it's 12345!\n\n\tdéjà vu ☃ 日本語 <|im_start|>user\nx<|im_end|>\n"
-        assert ask("tokenize", content=text, add_special=True, parse_special=True)["tokens"] == tokenizer(text)["input_ids"]
+        assert (
+            ask("tokenize", content=text, add_special=True, parse_special=True)["tokens"]
+            == tokenizer(text)["input_ids"]
+        )
         found = ask("completion", prompt=prompt, n_predict=24, return_tokens=True)
-        assert found["tokens"] == [token for token in answer.tolist() if token != tokenizer.eos_token_id][: len(found["tokens"])]
+        assert (
+            found["tokens"]
+            == [token for token in answer.tolist() if token != tokenizer.eos_token_id][: len(found["tokens"])]
+        )
         assert len(found["tokens"]) > 5
     for form, near in (("q8_0", 0.5), ("q4_0", 2.0)):
         with served(tmp_path / f"{stem}-{form}.gguf") as ask:
@@ -234,7 +260,12 @@ def test_pieces_with_scores(made: Made, tmp_path: Path) -> None:
     found = json.loads(made_of.to_str())
     found["added_tokens"] = [token for token in found["added_tokens"] if token["content"] not in letters]
     (folder / "tokenizer.json").write_text(json.dumps(found), "utf-8")
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), "utf-8")
     assert main(["export", str(folder), "--gguf", "q8_0", "--output", str(tmp_path)]) == 0
     made_of = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -243,7 +274,9 @@ def test_pieces_with_scores(made: Made, tmp_path: Path) -> None:
             assert ask("tokenize", content=text, add_special=True)["tokens"] == made_of.encode(text).ids
 
 
-def test_what_llama_cpp_does_not_know_is_refused(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_llama_cpp_does_not_know_is_refused(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "other"
     shutil.copytree(made("llama"), folder)
     config = json.loads((folder / "config.json").read_text("utf-8"))

@@ -97,8 +97,8 @@ class Adapter:
         delta = (product.T if change.embedding or change.transposed else product) * change.scale
         if delta.shape != base.shape:
             raise UsageError(
-                f"{self.folder}: {change.module} was trained as {tuple(delta.shape)}, and the base has {tuple(base.shape)}: "
-                "it is the adapter of another model; name its own with --base"
+                f"{self.folder}: {change.module} was trained as {tuple(delta.shape)}, and the base's is "
+                f"{tuple(base.shape)}: it is the adapter of another model; name its own with --base"
             )
         merged = base.float() + delta
         if "magnitude" in change.parts:
@@ -145,7 +145,9 @@ class Adapter:
         if kind != "LORA":
             raise UsageError(f"{self.folder}: is an adapter of the kind {kind}; only LORA is merged here")
         if used := next((key for key in UNMERGEABLE if self.config.get(key)), None):
-            raise UsageError(f"{self.folder}: adapter_config.json sets {used}, which cannot be merged into the base here")
+            raise UsageError(
+                f"{self.folder}: adapter_config.json sets {used}, which cannot be merged into the base here"
+            )
 
 
 def adapter_config(folder: Path) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def write(folder: Path, path: Path, form: str, name: str) -> None:
 def _title(name: str, words: Vocabulary) -> str:
     """The name in the file.  By it llama.cpp knows Phi-3, drops the space after special tokens, and expects these."""
     plain = _PHI.sub("phi 3", name)
-    return f"phi-3 {plain}" if words.trims and PHI_TOKENS <= set(words.tokens) else plain
+    return f"phi-3 {plain}" if words.trims and set(words.tokens) >= PHI_TOKENS else plain
 
 
 def _head(writer: GGUFWriter, config: Mapping[str, Any], form: str, title: str) -> None:

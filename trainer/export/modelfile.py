@@ -17,7 +17,9 @@ def render(gguf: str, turns: Turns, bos: str, stops: Iterable[str], system: str 
     parts += [f"PARAMETER stop {json.dumps(stop, ensure_ascii=False)}" for stop in dict.fromkeys(stops) if stop]
     if system:
         if QUOTES in system:
-            raise UsageError(f"the system prompt holds {QUOTES}, which a Modelfile cannot quote; write it there by hand")
+            raise UsageError(
+                f"the system prompt holds {QUOTES}, which a Modelfile cannot quote; write it there by hand"
+            )
         parts.append(f"SYSTEM {QUOTES}{system}{QUOTES}")
     return "\n".join(parts) + "\n"
 

@@ -47,7 +47,9 @@ def find(folder: Path, base: str | None, resolve: Callable[[str], Path]) -> Sour
     for model in (folder, run.model):
         if (model / "config.json").is_file():
             return Source(name, _whole(model), None, model, system)
-    raise UsageError(f"{folder} is neither a run (adapter/), nor an adapter (adapter_config.json), nor a model (config.json)")
+    raise UsageError(
+        f"{folder} is neither a run (adapter/), nor an adapter (adapter_config.json), nor a model (config.json)"
+    )
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -74,9 +76,7 @@ def _whole(model: Path) -> Path:
     quantised = read_object(model / "config.json").get(QUANTISED)
     if quantised:
         method = quantised.get("quant_method", "another form") if isinstance(quantised, dict) else "another form"
-        raise UsageError(
-            f"{model} stores its weights quantised ({method}); name the same model in 16 bits with --base"
-        )
+        raise UsageError(f"{model} stores its weights quantised ({method}); name the same model in 16 bits with --base")
     return model
 
 

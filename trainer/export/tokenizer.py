@@ -1,10 +1,11 @@
-"""The tokenizer and chat template of a model folder: read as its own release does, written so that every release agrees."""
+"""The tokenizer and chat template of a model folder: read as its release does, written so that all releases agree."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,12 +47,12 @@ class Tokenizer:
         """The token that ends an answer: by the chat template, else the end of text."""
         after = ""
         if self.template:
-            try:
+            with suppress(Refused):  # a template that renders no such conversation says nothing of its end
                 after = self.template.render(TALK).partition(TALK[1]["content"])[2].lstrip()
-            except Refused:
-                pass  # a template that renders no such conversation says nothing of its end
         added = (str(entry["content"]) for entry in read_object(self.folder / "tokenizer.json").get("added_tokens", []))
-        return max((token for token in added if after.startswith(token)), key=len, default=self.special.get("eos_token", ""))
+        return max(
+            (token for token in added if after.startswith(token)), key=len, default=self.special.get("eos_token", "")
+        )
 
     def write(self, folder: Path) -> None:
         """Write it into a model folder, for every release."""
@@ -96,10 +97,10 @@ def beginning(found: dict[str, Any], bos: str, wanted: bool) -> dict[str, Any]:
 
     Classes of transformers 4 settle that anew when they load; the class that reads the file as it is does not.
     """
-    steps = found.get("post_processor")
-    listed = list(steps["processors"]) if (steps or {}).get("type") == "Sequence" else [steps] if steps else []
-    first = next((step for step in listed if step["type"] == "TemplateProcessing"), None)
-    begins = bool(first) and _names(first["single"][:1]) == [bos]
+    steps = found.get("post_processor") or {}
+    listed: list[dict[str, Any]] = list(steps.get("processors", [steps])) if steps else []
+    first: dict[str, Any] | None = next((step for step in listed if step["type"] == "TemplateProcessing"), None)
+    begins = first is not None and _names(first["single"][:1]) == [bos]
     if begins == wanted:
         return found
     if first is None:
@@ -111,7 +112,7 @@ def beginning(found: dict[str, Any], bos: str, wanted: bool) -> dict[str, Any]:
             "special_tokens": {bos: {"id": bos, "ids": [number], "tokens": [bos]}},
         }
         listed.append(first)
-    changed = {**first, **{part: _begun(first[part], bos, wanted) for part in ("single", "pair")}}
+    changed = {**first, "single": _begun(first["single"], bos, wanted), "pair": _begun(first["pair"], bos, wanted)}
     made = [changed if step is first else step for step in listed]
     return {**found, "post_processor": made[0] if len(made) == 1 else {"type": "Sequence", "processors": made}}
 

@@ -61,8 +61,8 @@ def learn(template: Template) -> Turns:
                 raise Refused("it changes texts, or depends on more than the roles of the turns")
     except Refused as error:
         raise UsageError(
-            f"the model's chat template cannot be said in Ollama's language: {error}. llama.cpp and its server read the "
-            "template from the GGUF as it is"
+            f"the model's chat template cannot be said in Ollama's language: {error}. llama.cpp and its server read "
+            "the template from the GGUF as it is"
         ) from error
     return found
 
@@ -87,7 +87,13 @@ def _pieces(template: Template) -> Turns:
 
 def _others(system: bool) -> list[list[Message]]:
     """Conversations of other shapes than those that were learnt from, with words that templates trip over."""
-    talk = [_user("Who is Tom?"), _said("Tom is my brother."), _user("Is he\n\na baker?"), _said("He is."), _user("1 < 2")]
+    talk = [
+        _user("Who is Tom?"),
+        _said("Tom is my brother."),
+        _user("Is he\n\na baker?"),
+        _said("He is."),
+        _user("1 < 2"),
+    ]
     plain = [talk[:1], talk[:3], talk]
     return [*plain, *([_system("You are Mira.\nBe kind."), *one] for one in plain if system)]
 

@@ -83,7 +83,9 @@ def read(folder: Path, size: int, ends: Sequence[int]) -> Vocabulary:
     names = {number: token for token, number in model["vocab"].items()}
     names |= {number: entry["content"] for number, entry in special.items()}
     if max(names, default=0) >= size:
-        raise UsageError(f"{folder} has a token {max(names)}, and embeddings for {size}: the tokenizer is of another model")
+        raise UsageError(
+            f"{folder} has a token {max(names)}, and embeddings for {size}: the tokenizer is of another model"
+        )
     pieces = bool(model.get("byte_fallback"))
     tokens = [names.get(number, f"[PAD{number}]") for number in range(size)]
     kinds = [_kind(number, names, special, model, pieces) for number in range(size)]
@@ -129,8 +131,8 @@ def _split(steps: Any, folder: Path) -> str:
     if kinds == ["Split", "ByteLevel"] and listed[0]["pattern"].get("Regex") in SPLITS:
         return SPLITS[listed[0]["pattern"]["Regex"]]
     raise UsageError(
-        f"{folder}: how its tokenizer.json splits text ({', '.join(map(str, kinds)) or 'not at all'}) is none of the ways "
-        f"that are written as GGUF here: use {CONVERTER} on the merged folder"
+        f"{folder}: how its tokenizer.json splits text ({', '.join(map(str, kinds)) or 'not at all'}) is none of "
+        f"the ways that are written as GGUF here: use {CONVERTER} on the merged folder"
     )
 
 
