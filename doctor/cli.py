@@ -20,11 +20,12 @@ from doctor.settings import UsageError, nearest
 COMMANDS = {
     "check": "say what is wrong, and what mends it",
     "fix": "print one plan that mends it, ask, apply",
-    "undo": "restore what a fix changed, byte for byte",
+    "undo": "restore what a fix changed, byte for byte; what it installed, from the package index",
     "history": "list the fixes applied so far",
     "explain": "print the page of one check, patch or breakage",
     "list": "list every check, patch and breakage",
     "evaluate": "score a model's answers, or compare two runs",
+    "export": "merge a run's adapter into its model, write it as GGUF or for Ollama",
     "run": "run a command with the patches applied while its modules are imported",
     "fit": "say what a model takes to load, train and generate, and what fits the card",
     "train": "look at data and memory first, then fine-tune",
@@ -36,6 +37,7 @@ FORMATS = ("text", "plain", "json", "markdown", "html", "sarif", "github")
 EVALUATION_FORMATS = ("text", "json", "markdown", "html")
 METHODS = ("qlora", "lora", "full")
 QUANTS = ("nf4", "nf4-double", "int8", "none")
+GGUF_TYPES = ("f16", "q8_0", "q4_0")
 RECIPES = ("usual", "lean", "offload")
 OPTIMIZERS = ("paged-adamw-8bit", "adamw-8bit", "adamw")
 FILE_OPTIONS = (
@@ -49,6 +51,8 @@ FILE_OPTIONS = (
     "config",
     "answers",
     "verify_with",
+    "source",
+    "base",
 )
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 """shtab's name for file completion, here so that shtab is imported only when completion is asked for."""
@@ -233,6 +237,12 @@ def _fix(command: argparse.ArgumentParser) -> None:
         help="verify with this interpreter or environment too, e.g. of the release that the code was written for; "
         "repeatable",
     )
+    add(
+        "--packages",
+        action="store_true",
+        help="also work out, with pip or uv, one set of versions that mends the packages: this asks the package index; "
+        "with --yes and --python it is installed there",
+    )
     add("--force", action="store_true", help="apply a fix also where --verify finds other numbers")
 
 
@@ -258,9 +268,33 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     add("--format", choices=EVALUATION_FORMATS, default="text", help="how to print the report (default: text)")
     add("--output", metavar="FILE", help="write the report there")
     add("--fresh", action="store_true", help="ask the model again where its answers are kept already")
+    add(
+        "--judge",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="compare: a language model says which answer is better, in both orders (default: the runs' own judge)",
+    )
+    add("--judge-model", default="", metavar="NAME", help="its name at the server (default: the first it offers)")
     add("--fail-under", type=float, metavar="SCORE", help="exit 1 where the mean score is lower")
     add("--fail-if-worse", action="store_true", help="compare: exit 1 where a later run is worse than the first")
     add("-v", "--verbose", action="store_true", help="show every faulty answer")
+
+
+def _export(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("source", metavar="RUN", help="a run, an adapter folder, or a model folder")
+    add("--output", metavar="FOLDER", help="write everything there (default: merged/ inside RUN)")
+    add("--base", metavar="PATH_OR_ID", help="the model that the adapter is for, where it is not where it was")
+    add(
+        "--gguf",
+        action="append",
+        default=[],
+        choices=GGUF_TYPES,
+        help="also write a GGUF of 16, 8 or 4 bits; repeatable",
+    )
+    add("--ollama", action="store_true", help="also write a Modelfile, for `ollama create`")
+    add("--force", action="store_true", help="replace what is there")
 
 
 def _live(command: argparse.ArgumentParser) -> None:
@@ -314,6 +348,7 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "explain": _explain,
     "list": _nothing,
     "evaluate": _evaluate,
+    "export": _export,
     "run": _live,
     "fit": _fit,
     "train": _train,
