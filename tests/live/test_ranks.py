@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def test_torchrun_with_a_rank_that_is_killed(tmp_path: Path) -> None:
     done = launched(tmp_path, "torch.distributed.run", "--standalone", "--nproc-per-node", "4", "killed.py")
     host, said = socket.gethostname(), " ".join(done.stdout.split())
     assert said.count("4 ranks on 1 host, 1 silent") == 1, done.stderr
-    assert f"1 of 4 ranks: no answer within 10 seconds: {host} (rank 2)" in said
+    assert re.search(rf"1 of 4 ranks: no answer within \d+ seconds: {host} \(rank 2\)", said)
     assert f"NCCL_DEBUG is absent on {host} (ranks 0 to 1); INFO on {host} (rank 3)" in said
 
 
