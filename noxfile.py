@@ -190,6 +190,13 @@ def server(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def answers(session: nox.Session) -> None:
+    """A real small model through transformers and, as a GGUF, through llama.cpp: the same prompts, the same answers."""
+    install(session, *LIVE, stack="5.latest")
+    session.run("python", "tests/evaluate/same_answers.py", smollm2(session))
+
+
+@nox.session(python=PYTHON)
 def harness(session: nox.Session) -> None:
     """lm-evaluation-harness and Hugging Face's `evaluate` beside us: its tasks in our report, their names theirs."""
     install(session, *LIVE, stack="5.latest")
