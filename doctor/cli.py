@@ -20,7 +20,7 @@ from doctor.settings import UsageError, nearest
 COMMANDS = {
     "check": "say what is wrong, and what mends it",
     "fix": "print one plan that mends it, ask, apply",
-    "undo": "restore what a fix changed, byte for byte",
+    "undo": "restore what a fix changed, byte for byte; what it installed, from the package index",
     "history": "list the fixes applied so far",
     "explain": "print the page of one check, patch or breakage",
     "list": "list every check, patch and breakage",
@@ -194,6 +194,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     )
     add("--model", metavar="PATH_OR_ID", help="examine this model as well: a folder or a hub id in the cache")
     add("--data", action="append", default=[], metavar="FILE", help="examine this data file or folder; repeatable")
+    command.set_defaults(system=None)
     add("--config", metavar="FILE", help="take model, data, max_length and vram of this train.yaml, where not given")
     add("--vram", metavar="SIZE", help="GPU memory to judge by, e.g. 4GiB (default: this machine's)")
     add("--max-length", type=_count, metavar="N", help="tokens of a training row")
@@ -227,6 +228,12 @@ def _fix(command: argparse.ArgumentParser) -> None:
         help="verify with this interpreter or environment too, e.g. of the release that the code was written for; "
         "repeatable",
     )
+    add(
+        "--packages",
+        action="store_true",
+        help="also work out, with pip or uv, one set of versions that mends the packages: this asks the package index; "
+        "with --yes and --python it is installed there",
+    )
     add("--force", action="store_true", help="apply a fix also where --verify finds other numbers")
 
 
@@ -252,6 +259,14 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     add("--format", choices=EVALUATION_FORMATS, default="text", help="how to print the report (default: text)")
     add("--output", metavar="FILE", help="write the report there")
     add("--fresh", action="store_true", help="ask the model again where its answers are kept already")
+    add(
+        "--judge",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="compare: a language model says which answer is better, in both orders (default: the runs' own judge)",
+    )
+    add("--judge-model", default="", metavar="NAME", help="its name at the server (default: the first it offers)")
     add("--fail-under", type=float, metavar="SCORE", help="exit 1 where the mean score is lower")
     add("--fail-if-worse", action="store_true", help="compare: exit 1 where a later run is worse than the first")
     add("-v", "--verbose", action="store_true", help="show every faulty answer")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from doctor.evaluate.evaluation import Evaluation, by_sample
-from doctor.evaluate.model import Scored
+from doctor.evaluate.model import SPLITS, Scored
 from doctor.evaluate.statistics import Difference, difference, holm
 from doctor.settings import UsageError
+
+if TYPE_CHECKING:
+    from doctor.evaluate.pairwise import Judgement
 
 LEAST = 2
 """Samples below which nothing is compared."""
@@ -57,6 +61,23 @@ class Comparison:
     total: Compared
     categories: dict[str, Compared]
     by_scorer: dict[str, Compared]
+    splits: dict[str, Compared]
+    """The questions that were trained on and those that were not, where both are known."""
+    judgement: Judgement | None = None
+
+    @property
+    def prompts(self) -> str:
+        """What is to be said of prompts that differ between the runs; empty where nothing is."""
+        both = [(pair.first, pair.second) for pair in self.pairs]
+        named = [(a.prompt, b.prompt) for a, b in both if a.prompt and b.prompt]
+        counted = [(a.prompt_tokens, b.prompt_tokens) for a, b in both if a.prompt_tokens and b.prompt_tokens]
+        if differ := sum(a != b for a, b in named or counted):
+            how = "token ids" if named else "number of tokens"
+            return (
+                f"the prompts of {differ} of {len(named or counted)} samples differ in their {how}: tokenizer or chat "
+                "template of the runs are not the same"
+            )
+        return ""
 
 
 def compare(runs: Sequence[Evaluation]) -> list[Comparison]:
@@ -77,17 +98,24 @@ def _compared(first: Evaluation, second: Evaluation) -> Comparison:
         raise UsageError(
             f"{first.name} and {second.name} share {len(pairs)} scored samples, and a comparison needs {LEAST}{why}"
         )
-    names = dict.fromkeys(pair.first.category for pair in pairs)
-    parts = {name: [pair for pair in pairs if pair.first.category == name] for name in names}
-    by_scorer = {}
-    for name in scorers:
-        found, _ = _pairs(first, second, lambda one, name=name: one.worst([name]))  # type: ignore[misc]
-        by_scorer[name] = found
+    by_scorer = {name: _pairs(first, second, lambda one, name=name: one.worst([name]))[0] for name in scorers}  # type: ignore[misc]
+    splits = _parts(pairs, lambda one: one.split)
     return Comparison(
         first, second, scorers, tuple(pairs), tuple(left_out), _gain(pairs),
-        {name: _gain(part) for name, part in parts.items() if len(part) >= LEAST},
-        {name: _gain(found) for name, found in by_scorer.items() if len(found) >= LEAST},
+        _gains(_parts(pairs, lambda one: one.category)),
+        _gains(by_scorer),
+        _gains(splits) if all(len(splits.get(name, ())) >= LEAST for name in SPLITS) else {},
     )  # fmt: skip
+
+
+def _parts(pairs: Sequence[Pair], named: Callable[[Scored], str]) -> dict[str, list[Pair]]:
+    """The pairs by a name, those without one left out."""
+    names = dict.fromkeys(name for pair in pairs if (name := named(pair.first)))
+    return {name: [pair for pair in pairs if named(pair.first) == name] for name in names}
+
+
+def _gains(parts: Mapping[str, Sequence[Pair]]) -> dict[str, Compared]:
+    return {name: _gain(part) for name, part in parts.items() if len(part) >= LEAST}
 
 
 def _gain(pairs: Sequence[Pair]) -> Compared:
@@ -116,11 +144,15 @@ def _pairs(
 
 
 def _corrected(found: list[Comparison]) -> list[Comparison]:
-    """Holm's correction: over the runs for the totals, over runs and categories, and over runs and scorers."""
+    """Holm's correction: over the runs for the totals, and over runs and lines of each table."""
     totals = holm([one.total.gain.p for one in found])
-    categories, scorers = _raised([one.categories for one in found]), _raised([one.by_scorer for one in found])
+    raised = {name: _raised([getattr(one, name) for one in found]) for name in ("categories", "by_scorer", "splits")}
     return [
-        replace(one, total=replace(one.total, p_holm=totals[at]), categories=categories[at], by_scorer=scorers[at])
+        replace(
+            one,
+            total=replace(one.total, p_holm=totals[at]),
+            **{name: tables[at] for name, tables in raised.items()},  # type: ignore[arg-type]
+        )
         for at, one in enumerate(found)
     ]
 

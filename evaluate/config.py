@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,13 @@ from doctor.evaluate.samples import read_samples
 from doctor.evaluate.scorers import DEFAULT, names
 from doctor.settings import UsageError, nearest
 
-KEYS = ("model", "name", "samples", "scorers", "judge", "generate", "output")
+KEYS = ("model", "name", "samples", "scorers", "judge", "generate", "output", "template", "load", "lm_eval")
 JUDGE_KEYS = ("url", "model")
+LOAD_KEYS = ("quant", "dtype", "device", "merge", "trust_remote_code")
+LM_EVAL_KEYS = ("tasks", "limit", "include", "shots", "batch")
+QUANTS = ("none", "nf4", "nf4-double", "int8")
+DTYPES = ("auto", "bfloat16", "float16", "float32")
+DEVICES = ("auto", "cpu", "cuda")
 GENERATE_KEYS = ("max_new_tokens", "batch", "seed", "temperature", "timeout")
 
 
@@ -41,6 +47,35 @@ class Judge:
 
 
 @dataclass(frozen=True)
+class Load:
+    """How the weights of a folder are loaded; nothing of it matters to a server."""
+
+    quant: str = ""
+    """How they are held; empty: as the run was trained, else whole."""
+    dtype: str = "auto"
+    """Of weights that are not quantised; `auto`: as they are stored on a GPU, float32 on a CPU."""
+    device: str = "auto"
+    merge: bool = False
+    """Whether an adapter is added into the weights before the first answer."""
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class LmEval:
+    """Tasks of lm-evaluation-harness that are run beside; none by default."""
+
+    tasks: tuple[str, ...] = ()
+    limit: int | None = None
+    """Documents of every task at most."""
+    include: str = ""
+    """A folder of tasks of one's own."""
+    shots: int | None = None
+    """Examples before each question; None: as the task says."""
+    batch: int = 0
+    """Documents that are computed at once; 0: as `generate` says."""
+
+
+@dataclass(frozen=True)
 class Config:
     """One evaluation."""
 
@@ -48,13 +83,17 @@ class Config:
     samples: tuple[Sample, ...]
     scorers: tuple[str, ...] = DEFAULT
     model: str = ""
-    """The URL of an OpenAI-compatible server; empty where recorded answers are scored."""
+    """An OpenAI-compatible server's URL, a GGUF file, or a folder; empty where recorded answers are scored."""
     name: str = ""
     """The model's name at the server; empty: the first it offers."""
     generate: Generate = field(default_factory=Generate)
     judge: Judge = field(default_factory=Judge)
     output: str = ""
     """The folder that keeps the answers and the report."""
+    template: str = ""
+    """The chat template, where the model brings none or another is wanted: a family's name, or a file."""
+    load: Load = field(default_factory=Load)
+    lm_eval: LmEval = field(default_factory=LmEval)
 
 
 def read_config(path: Path) -> Config:
@@ -74,6 +113,9 @@ def read_config(path: Path) -> Config:
         name=row.text("name", ""),
         generate=_generate(row),
         output=row.text("output", ""),
+        template=row.text("template", ""),
+        load=_load(row),
+        lm_eval=_lm_eval(row),
     )
 
 
@@ -94,13 +136,41 @@ def _file(row: Row, config: Path, name: Any) -> Path:
     return here if here.exists() else beside
 
 
-def _judge(row: Row) -> Judge:
-    values = row.values.get("judge") or {}
+def _part(row: Row, key: str, known: Sequence[str]) -> Row:
+    """A mapping within the configuration; empty where it is not given."""
+    values = row.values.get(key) or {}
     if not isinstance(values, dict):
-        row.wrong(f"'judge' is {values!r}, not a mapping with a 'url'")
-    part = Row(values, f"{row.where}: 'judge'")
-    part.only(JUDGE_KEYS)
-    url = part.text("url") if values else ""
+        row.wrong(f"{key!r} is {values!r}, not a mapping of {', '.join(known)}")
+    part = Row(values, f"{row.where}: {key!r}")
+    part.only(known)
+    return part
+
+
+def _load(row: Row) -> Load:
+    part = _part(row, "load", LOAD_KEYS)
+    return Load(
+        part.choice("quant", QUANTS),
+        part.choice("dtype", DTYPES) or "auto",
+        part.choice("device", DEVICES) or "auto",
+        part.flag("merge"),
+        part.flag("trust_remote_code"),
+    )
+
+
+def _lm_eval(row: Row) -> LmEval:
+    part = _part(row, "lm_eval", LM_EVAL_KEYS)
+    tasks = tuple(Row({"task": task}, part.where).text("task") for task in part.listed("tasks"))
+    if part.values and not tasks:
+        part.wrong("has no 'tasks': name them as `lm_eval ls tasks` does")
+    limit, shots = (
+        part.integer(key, 0, 1 if key == "limit" else 0) if key in part.values else None for key in ("limit", "shots")
+    )
+    return LmEval(tasks, limit, part.text("include", ""), shots, part.integer("batch", 0, 0))
+
+
+def _judge(row: Row) -> Judge:
+    part = _part(row, "judge", JUDGE_KEYS)
+    url = part.text("url") if part.values else ""
     if url and not url.startswith(("http://", "https://")):
         part.wrong(f"'url' is {url!r}, which does not begin with http:// or https://")
     return Judge(url, part.text("model", ""))
@@ -124,11 +194,7 @@ def _scorers(row: Row, judge: Judge) -> tuple[str, ...]:
 
 
 def _generate(row: Row) -> Generate:
-    values = row.values.get("generate") or {}
-    if not isinstance(values, dict):
-        row.wrong(f"'generate' is {values!r}, not a mapping")
-    part = Row(values, f"{row.where}: 'generate'")
-    part.only(GENERATE_KEYS)
+    part = _part(row, "generate", GENERATE_KEYS)
     seeds = [Row({"seed": seed}, part.where).integer("seed", 0, 0) for seed in part.listed("seed")] or [0]
     temperature = part.number("temperature", 0.0, 0.0)
     if len(set(seeds)) != len(seeds):

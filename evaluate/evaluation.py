@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from doctor.evaluate.model import Answer, Sample, Score, Scored
-from doctor.evaluate.scorers import load
+from doctor.evaluate.model import Answer, Sample, Score, Scored, TaskScore
+from doctor.evaluate.scorers import over
 from doctor.evaluate.statistics import Summary, summary
 
 
@@ -20,6 +20,8 @@ class Evaluation:
     samples: tuple[Scored, ...]
     settings: Mapping[str, object] = field(default_factory=dict)
     """How the answers were made, where that is known."""
+    tasks: tuple[TaskScore, ...] = ()
+    """What lm-evaluation-harness found."""
 
     def summary(self, value: Callable[[Scored], float | None] = lambda one: one.value) -> Summary:
         """The mean over the samples; several answers to one sample count as one, their mean."""
@@ -32,7 +34,7 @@ class Evaluation:
 
     def only(self, wanted: Callable[[Scored], bool]) -> Evaluation:
         """Part of the run."""
-        return Evaluation(self.name, self.scorers, tuple(filter(wanted, self.samples)), self.settings)
+        return replace(self, samples=tuple(filter(wanted, self.samples)))
 
     def by_scorer(self) -> dict[str, Summary]:
         """The mean of every scorer by itself."""
@@ -68,7 +70,7 @@ def by_sample(
 
 def evaluate(samples: Sequence[Sample], answers: Iterable[Answer], scorers: Sequence[str], name: str) -> Evaluation:
     """Score the answers; a sample without one stands in the report, unscored."""
-    functions = {scorer: load(scorer) for scorer in scorers}
+    functions = {scorer: over(scorer) for scorer in scorers}
     given: dict[str, list[Answer]] = {}
     for answer in answers:
         given.setdefault(answer.id, []).append(answer)
@@ -77,7 +79,7 @@ def evaluate(samples: Sequence[Sample], answers: Iterable[Answer], scorers: Sequ
         for answer in given.get(sample.id) or [Answer(sample.id, None, reason="there is no answer to it")]:
             scores: dict[str, Score] = {}
             if answer.text is not None:
-                scores = {scorer: score(sample, answer.text, answer.finish) for scorer, score in functions.items()}
+                scores = {scorer: score(sample, answer) for scorer, score in functions.items()}
             entries.append(_entry(sample, answer, scores))
     return Evaluation(name, tuple(scorers), tuple(entries))
 
@@ -96,4 +98,8 @@ def _entry(sample: Sample, answer: Answer, scores: Mapping[str, Score]) -> Score
         weight=sample.weight,
         digest=sample.digest,
         reason=answer.reason,
+        tokens=answer.tokens,
+        prompt_tokens=answer.prompt_tokens,
+        prompt=answer.prompt,
+        brief=sample.brief,
     )

@@ -1,19 +1,61 @@
-"""A GGUF file answered for by llama.cpp in this process, through xllamacpp's own server; asked as any server is."""
+"""A GGUF file answered for by llama.cpp in this process, through xllamacpp's own server; asked as any server is, but
+with token ids: the file's own chat template is rendered here, as that of a model folder is.
+"""
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from doctor.evaluate.config import Config
 from doctor.evaluate.extras import needed
+from doctor.evaluate.ledger import Ledger
+from doctor.evaluate.model import Asked
+from doctor.evaluate.prompt import Prompts, chosen, prompts
+from doctor.evaluate.server import Progress, ask
 from doctor.settings import UsageError
 
 LETTERS_A_TOKEN = 2
 """Fewer than any tokenizer needs for a language it knows: what is reserved for prompts is rather too much."""
 ROOM = 256
 """Tokens that a chat template adds at most, and the step in which room is reserved."""
+TEMPERATURE_ONLY = {"top_p": 1, "extra_body": {"top_k": 0, "min_p": 0}}
+"""Drawing from all that the model gives a chance, as the other backends do; llama.cpp's own way is narrower."""
+
+
+def ask_file(config: Config, ledger: Ledger, progress: Progress) -> Asked:
+    """The answers of a GGUF file; raises UsageError where it cannot be loaded."""
+    with served(config) as (url, content):
+        rendered = prompts_of(config, url.removesuffix("/v1"))
+        asked = ask(config, ledger, progress, url, content, TEMPERATURE_ONLY, rendered)
+    return replace(asked, settings={**asked.settings, "backend": "llama.cpp in process", "url": config.model})
+
+
+def prompts_of(config: Config, host: str) -> Prompts:
+    """Every sample's prompt, by the template and the tokens that llama.cpp read in the file."""
+    facts = _answered(f"{host}/props")
+    tokens = {name: facts[name] for name in ("bos_token", "eos_token") if facts.get(name)}
+    template, how = chosen(config.template, facts.get("chat_template"), tokens, config.model)
+
+    def encode(text: str) -> list[int]:
+        asked = {"content": text, "add_special": False, "parse_special": True}
+        return list(_answered(f"{host}/tokenize", asked)["tokens"])
+
+    return prompts(config.samples, template, encode, how)
+
+
+def _answered(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What our own server says; no proxy stands between."""
+    request = urllib.request.Request(url, json.dumps(body).encode() if body else None)
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+        told: dict[str, Any] = json.load(answer)
+    return told
 
 
 @contextmanager
@@ -32,6 +74,7 @@ def served(config: Config) -> Iterator[tuple[str, str]]:
     settings.hostnames = ["127.0.0.1"]
     settings.port = 0
     settings.ui = False
+    settings.special = True  # control tokens within an answer are seen, as everywhere
     settings.verbosity = -1
     try:
         server = llama.Server(settings)

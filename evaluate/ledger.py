@@ -13,6 +13,8 @@ from doctor.evaluate.model import Answer
 from doctor.settings import UsageError
 
 FILE = "answers.jsonl"
+MORE = ("tokens", "prompt_tokens", "prompt", "surprise")
+"""What a line says of an answer where it is known."""
 
 
 def key(request: Mapping[str, Any]) -> str:
@@ -57,7 +59,7 @@ class Ledger:
         for line in self.path.read_bytes().splitlines(keepends=True):
             try:
                 entry = json.loads(line)
-                answer = Answer(entry["id"], entry["answer"], entry["finish"], entry["seed"])
+                answer = _answer(entry)
             except (ValueError, KeyError, TypeError):
                 if line.endswith(b"\n"):
                     raise UsageError(
@@ -71,7 +73,7 @@ class Ledger:
         with self.path.open("r+b") as file:
             file.truncate(whole)
 
-    def add(self, name: str, answer: Answer, **more: Any) -> None:
+    def add(self, name: str, answer: Answer) -> None:
         """Write one answer down before anything else is done with it."""
         assert self._file is not None
         entry = {
@@ -80,8 +82,13 @@ class Ledger:
             "seed": answer.seed,
             "answer": answer.text,
             "finish": answer.finish,
-            **more,
+            **{more: value for more in MORE if (value := getattr(answer, more)) not in (None, "")},
         }
         self._file.write(json.dumps(entry, ensure_ascii=True) + "\n")
         self._file.flush()
         self.known[name] = answer
+
+
+def _answer(entry: Mapping[str, Any]) -> Answer:
+    more = {name: entry[name] for name in MORE if entry.get(name) is not None}
+    return Answer(entry["id"], entry["answer"], entry["finish"], entry["seed"], **more)

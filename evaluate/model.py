@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 BEST = 10.0
 """The score of an answer in which nothing is wrong; the worst is 0."""
 FAILED = 5.0
 """A score below this is a fault that reports name and filter by."""
 SPLITS = ("train", "holdout")
-MEASURES = frozenset({"similarity", "judge"})
+MEASURES = frozenset({"similarity", "judge", "perplexity"})
 """Scorers whose low score is no fault by itself."""
 
 
@@ -77,6 +77,18 @@ class Sample:
         return f"{self.system}\n{self.reference}"
 
     @property
+    def brief(self) -> str:
+        """What a judge of its answers has to know."""
+        parts = {
+            "The assistant was told": self.system,
+            "The conversation": "\n".join(f"{turn.role}: {turn.content}" for turn in self.messages),
+            "Known to be right": self.reference,
+            "It must say": "; ".join(map(str, self.must)),
+            "It must not say": "; ".join(map(str, self.must_not)),
+        }
+        return "\n\n".join(f"{head}:\n{part}" for head, part in parts.items() if part)
+
+    @property
     def digest(self) -> str:
         """Names the sample by its content, so that only answers to the same question are compared."""
         said = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
@@ -94,6 +106,40 @@ class Answer:
     seed: int = 0
     reason: str = ""
     """Why there is no answer."""
+    tokens: int | None = None
+    """How many it has, the one that ends it included; None where nobody counted."""
+    prompt_tokens: int | None = None
+    prompt: str = ""
+    """Names the prompt by its token ids; empty where a server renders it."""
+    surprise: float | None = None
+    """How unexpected the reference is to the model: the mean negative log-probability of its tokens, in nats."""
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """One metric of one task of lm-evaluation-harness."""
+
+    task: str
+    metric: str
+    value: float
+    stderr: float | None
+    samples: int | None
+    higher: bool = True
+    """Whether more of it is better."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What came of asking a model."""
+
+    answers: tuple[Answer, ...]
+    name: str
+    """What the reports call the model."""
+    known: int = 0
+    """How many of the answers were kept already."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """How they were made."""
+    tasks: tuple[TaskScore, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +176,12 @@ class Scored:
     digest: str = ""
     reason: str = ""
     """Why there is no answer."""
+    tokens: int | None = None
+    prompt_tokens: int | None = None
+    prompt: str = ""
+    """Names the prompt by its token ids; empty where a server rendered it."""
+    brief: str = ""
+    """What a judge has to know of the sample."""
 
     @property
     def value(self) -> float | None:

@@ -62,6 +62,13 @@ class Row:
             self.wrong(f"{key!r} is {value!r}, not a whole number")
         return int(value)
 
+    def flag(self, key: str) -> bool:
+        """Yes or no; no where it is not given."""
+        value = self.values.get(key, False)
+        if not isinstance(value, bool):
+            self.wrong(f"{key!r} is {value!r}, neither true nor false")
+        return value
+
     def choice(self, key: str, known: Collection[str]) -> str:
         """One of some words, or nothing."""
         value = self.text(key, "")

@@ -13,7 +13,8 @@ from doctor.evaluate.answers import finished
 from doctor.evaluate.config import Config
 from doctor.evaluate.extras import needed
 from doctor.evaluate.ledger import Ledger, key
-from doctor.evaluate.model import Answer, Sample
+from doctor.evaluate.model import Answer, Asked, Sample
+from doctor.evaluate.prompt import MESSAGES, Prompts, conversation
 from doctor.settings import UsageError
 
 RETRIES = 2
@@ -21,8 +22,8 @@ RETRIES = 2
 REFUSED = 8
 """Failures in a row after which nothing more is asked."""
 
-Progress = Callable[[int, int], None]
-"""Told how many answers there are, of how many."""
+Progress = Callable[[int, int, int], None]
+"""Told how many answers there are, of how many, and how many tokens have been written."""
 
 
 def address(model: str) -> str:
@@ -38,27 +39,35 @@ def ask(
     url: str,
     content: str = "",
     more: Mapping[str, Any] | None = None,
-) -> tuple[list[Answer], str, int]:
+    prompts: Prompts | None = None,
+) -> Asked:
     """The answer of every sample and seed, the model's name at the server, and how many answers were there already.
 
     Each answer is written to the ledger as it comes.  Raises UsageError where the server cannot be reached, refuses, or
     goes away; what it has answered until then is kept.  A server of our own has a `url` that changes; `content` then
-    names what it serves.  `more` goes into every request.
+    names what it serves.  `more` goes into every request.  With `prompts` it is sent token ids, else messages.
     """
-    return asyncio.run(_Asking(config, ledger, progress, url, content, more or {}).all())
+    return asyncio.run(_Asking(config, ledger, progress, url, content, more or {}, prompts).all())
 
 
 class _Asking:
     def __init__(
-        self, config: Config, ledger: Ledger, progress: Progress, url: str, content: str, more: Mapping[str, Any]
+        self,
+        config: Config,
+        ledger: Ledger,
+        progress: Progress,
+        url: str,
+        content: str,
+        more: Mapping[str, Any],
+        prompts: Prompts | None,
     ) -> None:
         self.config, self.ledger, self.progress = config, ledger, progress
         self.openai: Any = needed("openai")
-        self.url, self.content, self.more = url, content, more
-        self.row = self.done = 0
+        self.url, self.content, self.more, self.prompts = url, content, more, prompts
+        self.row = self.done = self.tokens = 0
         self.total = len(config.samples) * len(config.generate.seeds)
 
-    async def all(self) -> tuple[list[Answer], str, int]:
+    async def all(self) -> Asked:
         async with self.openai.AsyncOpenAI(
             base_url=self.url,
             api_key=os.environ.get("OPENAI_API_KEY") or "none",
@@ -76,7 +85,8 @@ class _Asking:
             replace(self.ledger.known[k], id=sample.id) if k in self.ledger.known else failed[k]
             for k, (sample, _) in zip(keys, wanted, strict=True)
         ]
-        return answers, name, sum(known)
+        how = self.prompts.how if self.prompts else MESSAGES
+        return Asked(tuple(answers), name, sum(known), {"url": self.url, "model": name, "prompt": how})
 
     async def _model(self) -> tuple[str, Any]:
         """The model's name, and all that the server says of it: answers of another model are not taken for its own."""
@@ -97,11 +107,11 @@ class _Asking:
         return {"content": self.content} if self.content else {"url": self.url, "offered": model}
 
     def _request(self, name: str, sample: Sample, seed: int) -> dict[str, Any]:
-        turns = [{"role": turn.role, "content": turn.content} for turn in sample.messages]
         generate = self.config.generate
+        ids = list(self.prompts.by_id[sample.id].ids) if self.prompts else None
         return {
             "model": name,
-            "messages": [*([{"role": "system", "content": sample.system}] if sample.system else []), *turns],
+            **({"messages": conversation(sample)} if ids is None else {"prompt": ids}),
             "max_tokens": generate.max_new_tokens,
             "temperature": generate.temperature,
             "seed": seed,
@@ -112,7 +122,7 @@ class _Asking:
         """Ask what is not known yet, so many at once; the answers that failed, with their reasons."""
         waiting = iter(todo)
         failed: dict[str, Answer] = {}
-        self.progress(self.done, self.total)
+        self.progress(self.done, self.total, self.tokens)
         workers = [asyncio.create_task(self._work(name, waiting, failed)) for _ in range(self.config.generate.batch)]
         try:
             await asyncio.gather(*workers)
@@ -124,19 +134,37 @@ class _Asking:
 
     async def _work(self, name: str, waiting: Iterator[tuple[str, Sample, int]], failed: dict[str, Answer]) -> None:
         for k, sample, seed in waiting:
+            if self.prompts and (why := self.prompts.by_id[sample.id].why):
+                failed[k] = Answer(sample.id, None, seed=seed, reason=why)
+                continue
             try:
-                answered = await self.client.chat.completions.create(**self._request(name, sample, seed))
+                answer = await self._answer(name, sample, seed)
             except self.openai.OpenAIError as error:
                 failed[k] = Answer(sample.id, None, seed=seed, reason=self._why(error))
                 self._failed(error)
                 continue
             self.row = 0
-            choice = answered.choices[0]
-            answer = Answer(sample.id, choice.message.content or "", finished(choice.finish_reason), seed)
-            tokens = answered.usage.completion_tokens if answered.usage else None
-            self.ledger.add(k, answer, tokens=tokens)
+            self.ledger.add(k, answer)
             self.done += 1
-            self.progress(self.done, self.total)
+            self.tokens += answer.tokens or 0
+            self.progress(self.done, self.total, self.tokens)
+
+    async def _answer(self, name: str, sample: Sample, seed: int) -> Answer:
+        request = self._request(name, sample, seed)
+        prompts = self.prompts
+        answered = await (self.client.completions if prompts else self.client.chat.completions).create(**request)
+        choice = answered.choices[0]
+        finish = finished(choice.finish_reason)
+        text = choice.text if prompts else choice.message.content or ""
+        return Answer(
+            sample.id,
+            prompts.ended(text) if prompts and finish == "stop" else text,
+            finish,
+            seed,
+            tokens=answered.usage.completion_tokens if answered.usage else None,
+            prompt_tokens=answered.usage.prompt_tokens if answered.usage else None,
+            prompt=prompts.by_id[sample.id].digest if prompts else "",
+        )
 
     def _failed(self, error: Exception) -> None:
         """Give up where the server is gone or lets nobody in; a single answer that fails is a sample unscored."""

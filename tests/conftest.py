@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -29,3 +31,20 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
         monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return home
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    """tests/trainer/tiny.py: a tiny llama and conversations for it."""
+    spec = importlib.util.spec_from_file_location("tiny", ROOT / "tests/trainer/tiny.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model's folder; needs torch and safetensors."""
+    folder: Path = tiny.write_model(tmp_path_factory.mktemp("tiny") / "llama")
+    return folder

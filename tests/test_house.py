@@ -44,9 +44,14 @@ NEVER_IMPORTED_BY = {
     "doctor/diagnose.py": ("scan", "fix", "report", "live", "cli", "commands"),
     "doctor/memory/": ("scan", "checks", "breakages", "patch", "diagnose", "fix", "report", "live", "cli", "commands"),
     "doctor/fix/": ("scan", "report", "live", "verify", "cli", "commands"),
+    "doctor/install/": ("scan", "report", "live", "verify", "cli", "commands"),
     "doctor/verify/": ("scan", "report", "live", "cli", "commands"),
     "doctor/report/": ("scan", "live", "cli", "commands"),
     "evaluate/": ("scan", "checks", "breakages", "patch", "patches", "diagnose", "fix", "live", "cli", "commands"),
+    "trainer/": (
+        "scan", "checks", "breakages", "patch", "patches", "diagnose", "fix", "report", "live", "verify", "evaluate",
+        "cli", "commands",
+    ),
     "doctor/live/": ("scan", "report", "cli", "commands"),
 }  # fmt: skip
 """Folders and files, and the parts of the doctor that lie beyond them."""

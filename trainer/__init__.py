@@ -1,1 +1,20 @@
-"""Supervised fine-tuning on transformers.Trainer and peft.  Its place; nothing is here yet."""
+"""Supervised fine-tuning on transformers.Trainer and peft: one configuration, equal on every release of the matrix.
+
+Nothing here imports torch; the modules inside do.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from doctor.settings import UsageError
+
+NEEDED = ("pydantic", "torch", "transformers", "peft", "accelerate", "tokenizers", "jinja2")
+"""What every run imports, of the extra `train`."""
+
+
+def require(*names: str) -> None:
+    """Raise UsageError, with the command that installs it, where a distribution that a run imports is not there."""
+    missing = [name for name in names or NEEDED if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"training needs {', '.join(missing)}: run `pip install 'tune-doctor[train]'`")

@@ -1,6 +1,6 @@
 """One truth about conversations: read from any layout, rendered as transformers renders, labelled by character.
 
-Nothing here reads the outside world; tokenizers and jinja2 are imported inside the functions that need them.
+Only rows.py reads files; tokenizers and jinja2 are imported inside the functions that need them.
 """
 
 from __future__ import annotations

@@ -171,6 +171,7 @@ def _scanned(options: argparse.Namespace) -> Facts:
         options.model,
         tuple(options.data),
         options.max_length,
+        options.system,
         needles=partial(needles, to_fix=to_fix),
     )
     try:

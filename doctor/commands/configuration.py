@@ -39,6 +39,10 @@ def take(options: argparse.Namespace) -> None:
         )
     if where and not options.data:
         options.data = [_beside(path, where)]
+    system = data.get("system") if isinstance(data, Mapping) else None
+    if system is not None and not isinstance(system, str):
+        raise UsageError(f"--config: {path}: data.system is {system!r}: write the text of a system prompt")
+    options.system = system
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ from doctor.settings import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from doctor.evaluate.config import Config
+    from doctor.evaluate.compare import Comparison
+    from doctor.evaluate.config import Config, Judge
     from doctor.evaluate.evaluation import Evaluation
     from doctor.evaluate.report.text import Line
 
@@ -26,6 +27,8 @@ COMPARE = "compare"
 def run(options: argparse.Namespace) -> int:
     """Print the report; 1 where the score is under --fail-under, or the last run is worse than the first."""
     first, *others = options.config
+    if options.judge is not None and first != COMPARE:
+        raise UsageError("--judge goes with compare; an evaluation's judge stands in its configuration")
     if first == COMPARE and not (others == [] and Path(first).is_file()):
         return _compare(options, others)
     if others:
@@ -71,34 +74,21 @@ def _recorded(config: Config, path: Path) -> Evaluation:
 
 
 def _asked(config: Config, fresh: bool) -> Evaluation:
-    """A server's answers, scored; they are kept in the run's folder as they come."""
+    """A model's answers, scored; they are kept in the run's folder as they come."""
     from dataclasses import replace
 
+    from doctor.evaluate.backends import ask_model
     from doctor.evaluate.evaluation import evaluate
     from doctor.evaluate.ledger import Ledger
-    from doctor.evaluate.server import ask
 
     if not config.model:
         raise UsageError(f"{config.path}: has no 'model' to ask; score recorded answers with --answers FILE.jsonl")
-    gguf = config.model.endswith(".gguf")
-    if not gguf and not config.model.startswith(("http://", "https://")):
-        raise UsageError(
-            f"{config.path}: 'model' is {config.model!r}, neither a URL nor a .gguf file: serve it (vllm serve FOLDER, "
-            "ollama) and write its URL, or score recorded answers with --answers FILE.jsonl"
-        )
-    with Ledger(_folder(config)).open(fresh) as ledger, _served(config, gguf) as (url, content), _progress() as told:
-        answers, name, known = ask(config, ledger, told, url, content)
-    if known:
-        _note(f"{known} of {len(answers)} answers were in {ledger.path} already; --fresh asks again")
-    run = evaluate(config.samples, answers, config.scorers, Path(name).name)
-    generate = config.generate
-    settings = {
-        "url": config.model,
-        "model": name,
-        "max_new_tokens": generate.max_new_tokens,
-        "temperature": generate.temperature,
-    }
-    return replace(run, settings={**settings, "seeds": list(generate.seeds)})
+    with Ledger(_folder(config)).open(fresh) as ledger, _progress() as told:
+        asked = ask_model(config, ledger, told)
+    if asked.known:
+        _note(f"{asked.known} of {len(asked.answers)} answers were in {ledger.path} already; --fresh asks again")
+    run = evaluate(config.samples, asked.answers, config.scorers, Path(asked.name).name)
+    return replace(run, settings=asked.settings, tasks=asked.tasks)
 
 
 def _judged(run: Evaluation, config: Config, fresh: bool) -> Evaluation:
@@ -110,17 +100,6 @@ def _judged(run: Evaluation, config: Config, fresh: bool) -> Evaluation:
 
     with Ledger(_folder(config), FILE).open(fresh) as ledger, _progress() as told:
         return judged(run, config, ledger, told)
-
-
-def _served(config: Config, gguf: bool) -> AbstractContextManager[tuple[str, str]]:
-    """The server to ask: one of our own for a GGUF file, else the one that the configuration names."""
-    if not gguf:
-        from doctor.evaluate.server import address
-
-        return nullcontext((address(config.model), ""))
-    from doctor.evaluate.gguf import served
-
-    return served(config)
 
 
 def _folder(config: Config) -> Path:
@@ -136,18 +115,19 @@ def _keep(folder: Path, files: dict[str, str]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
+def _progress() -> Iterator[Callable[[int, int, int], None]]:
     """A line on the terminal while answers come in; nothing where stderr is none."""
     if not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield lambda done, total, tokens: None
         return
     began: list[tuple[float, int]] = []
 
-    def tell(done: int, total: int) -> None:
+    def tell(done: int, total: int, tokens: int) -> None:
         began.append((time.monotonic(), done))
         (first, before), (now, _) = began[0], began[-1]
         left = f", {(total - done) * (now - first) / (done - before):.0f} s left" if done > before else ""
-        sys.stderr.write(f"\r\x1b[KAsking: {done} of {total} answers{left}")
+        speed = f", {tokens / (now - first):.0f} tokens/s" if tokens and now > first else ""
+        sys.stderr.write(f"\r\x1b[KAsking: {done} of {total} answers{speed}{left}")
         sys.stderr.flush()
 
     try:
@@ -167,6 +147,9 @@ def _compare(options: argparse.Namespace, paths: list[str]) -> int:
         raise UsageError("--answers goes with a configuration, not with compare")
     runs = _named([json.load(Path(path)) for path in paths], paths)
     found = compare(runs)
+    if options.judge is not None:
+        judge = _pair_judge(options, runs)
+        found = _pairs_judged(found, judge, Path(paths[-1]), options.fresh)
     write = {
         "json": lambda: compared.render_json(found, __version__),
         "markdown": lambda: compared.render_markdown(found),
@@ -179,6 +162,31 @@ def _compare(options: argparse.Namespace, paths: list[str]) -> int:
     )
     worse = any(one.total.told and one.total.gain.mean < 0 for one in found)
     return int(options.fail_if_worse and worse)
+
+
+def _pair_judge(options: argparse.Namespace, runs: list[Evaluation]) -> Judge:
+    """The judge that --judge names, else the one that graded the runs."""
+    from doctor.evaluate.config import Judge
+
+    if options.judge:
+        if not options.judge.startswith(("http://", "https://")):
+            raise UsageError(f"--judge takes a URL, not {options.judge!r}: put it behind the runs")
+        return Judge(options.judge, options.judge_model)
+    graded = (run.settings.get("judge") for run in runs)
+    known = next((one for one in graded if isinstance(one, dict) and one.get("url")), None)
+    if known is None:
+        raise UsageError("no run was graded by a judge: name one, --judge http://127.0.0.1:8080/v1")
+    return Judge(known["url"], options.judge_model or known.get("model", ""))
+
+
+def _pairs_judged(found: list[Comparison], judge: Judge, last: Path, fresh: bool) -> list[Comparison]:
+    """The comparisons with the judge's opinions, which are kept beside the last run."""
+    from doctor.evaluate.ledger import Ledger
+    from doctor.evaluate.pairwise import BATCH, FILE, judged_pairs
+
+    folder = last if last.is_dir() else last.parent
+    with Ledger(folder, FILE).open(fresh) as ledger, _progress() as told:
+        return [judged_pairs(one, judge, BATCH, ledger, told) for one in found]
 
 
 def _named(runs: list[Evaluation], paths: list[str]) -> list[Evaluation]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from doctor import index
-from doctor.commands import terminal
+from doctor.commands import packages, terminal
 from doctor.commands.check import emit, examine
 from doctor.commands.patience import patience
 from doctor.report import Report
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from doctor.fix.journal import Run
     from doctor.fix.plan import Plan
+    from doctor.install import Installation
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,13 +40,26 @@ def run(options: argparse.Namespace) -> int:
         todo, report = _verified(todo, report, options, console)
     if options.diff:
         terminal.diff(todo.diff(), terminal.stdout())
+    wanted, unwanted = packages.worked_out(options, report) if options.packages else (None, ())
+    if options.packages:
+        todo = replace(todo, commands=packages.others(report))
+    if not options.diff:
+        show(todo, report, console, diff=options.verbose or not options.yes)
+    packages.show(wanted, unwanted, report, console)
+    if options.diff:
         return _code(report)
-    show(todo, report, console, diff=options.verbose or not options.yes)
-    if not todo.edits:
+    if not todo.edits and not wanted:
         return _remains(options, report, console)
-    if not options.yes and not _agreed(f"Rewrite {count(len(todo.edits), 'file')}?", console):
+    if not options.yes and not _agreed(_question(todo, wanted), console):
         return 1
-    return _apply(todo, options, report, console)
+    return _apply(todo, wanted, options, report, console)
+
+
+def _question(todo: Plan, wanted: Installation | None) -> str:
+    parts = [f"rewrite {count(len(todo.edits), 'file')}"] if todo.edits else []
+    parts += [f"install {count(len(wanted.moves), 'distribution')}"] if wanted else []
+    said = " and ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}?"
 
 
 def _verified(todo: Plan, report: Report, options: argparse.Namespace, console: Console) -> tuple[Plan, Report]:
@@ -77,7 +91,9 @@ def _agreed(question: str, console: Console) -> bool:
     return False
 
 
-def _apply(todo: Plan, options: argparse.Namespace, report: Report, console: Console) -> int:
+def _apply(
+    todo: Plan, wanted: Installation | None, options: argparse.Namespace, report: Report, console: Console
+) -> int:
     from doctor.fix import Refused
     from doctor.fix.apply import apply
     from doctor.fix.journal import Journal
@@ -88,9 +104,11 @@ def _apply(todo: Plan, options: argparse.Namespace, report: Report, console: Con
         sys.stderr.write(f"doctor: nothing was changed: {refused}\n")
         return 1
     _say(done, report, console)
+    as_planned = packages.apply(wanted, options, console) if wanted else True
     again = copy.copy(options)
     again.facts = again.save_facts = None
-    return _remains(options, replace(examine(again), verified=report.verified), console)
+    code = _remains(options, replace(examine(again), verified=report.verified), console)
+    return code if as_planned else code or 1
 
 
 def _say(done: Run, report: Report, console: Console) -> None:

@@ -19,7 +19,11 @@ def run(_: argparse.Namespace) -> int:
     for each in runs:
         state = each.state if each.state != "done" else f"undo with: doctor undo {each.id}"
         note = f" ({each.note})" if each.note else ""
-        sys.stdout.write(f"{each.id}  {each.time}  {count(len(each.entries), 'file')}  {printable(state + note)}\n")
+        made = each.installation
+        what = count(len(made.moves), "distribution") if made else count(len(each.entries), "file")
+        sys.stdout.write(f"{each.id}  {each.time}  {what}  {printable(state + note)}\n")
         for entry in each.entries:
             sys.stdout.write(f"    {printable(entry.path)}  {count(len(entry.patches), 'patch', 'patches')}\n")
+        for move in made.moves if made else ():
+            sys.stdout.write(f"    {printable(f'{move} in {made.prefix}' if made else '')}\n")
     return 0

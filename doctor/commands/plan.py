@@ -32,6 +32,13 @@ def show(plan: Plan, report: Report, console: Console, diff: bool) -> None:
             terminal.line(console, (f"{title} (the doctor does not do this for you)", "bold"))
         for text in lines:
             terminal.line(console, "  ", (printable(text), "bold green"))
+    if any("pip install" in text for text in plan.commands):
+        _prose(
+            f"One set of versions for all of them, asked of the package index: {report.fix} --packages",
+            "  ",
+            "dim",
+            console,
+        )
     # What no patch is for stands in the report already.
     reported = {finding.message for finding in report.diagnosis.findings}
     refused = [left for left in plan.left if left.reason not in reported]

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -21,8 +21,10 @@ from typing import Any, Literal
 import doctor
 from doctor.fix import Left, Refused
 from doctor.fix.files import digest, stage, sync, unmake, write
+from doctor.install import Installation, installation
 
 SCHEMA = 1
+BEFORE = "requirements.txt"
 STATES = ("started", "done", "undoing", "undone")
 PATIENCE = 30.0
 """Seconds to wait for another fix or undo."""
@@ -71,12 +73,18 @@ class Run:
     made: tuple[str, ...] = ()
     """Folders and `__init__.py` files that were created on the way, outermost first."""
     note: str = ""
+    installation: Installation | None = None
+    """What `doctor fix --packages` installed; such a run writes no file of its own."""
     left: tuple[Left, ...] = ()
     """What this call could not do; not kept."""
 
     def temporary(self, place: int) -> Path:
         """Where the new file of an entry is written before it takes its place."""
         return Path(self.entries[place].path).with_name(f".doctor-{self.id}-{place}.tmp")
+
+
+def _unknown(prefix: str) -> Mapping[str, str]:
+    raise Refused(f"this undo cannot look into {prefix}: run `doctor undo`")
 
 
 class Journal:
@@ -113,7 +121,7 @@ class Journal:
             lock.release()
 
     def begin(self, entries: Sequence[Entry], originals: Mapping[str, bytes], **fields: Any) -> Run:
-        """Write originals and manifest of a new run down to the disk; only then may files be touched."""
+        """Write originals and manifest of a new run down to the disk; only then may anything be touched."""
         self.folder.mkdir(exist_ok=True)
         run = Run(self._next_id(), datetime.now().astimezone().isoformat(timespec="seconds"), **fields)
         run = replace(run, state="started", entries=tuple(entries))
@@ -145,19 +153,24 @@ class Journal:
             raise self._unwritable(error) from error
         return run
 
-    def undo(self, run_id: str | None = None) -> Run:
+    def undo(self, run_id: str | None = None, installed: Callable[[str], Mapping[str, str]] = _unknown) -> Run:
         """Restore what a run changed (default: the last one that is not undone).
 
-        Raises Refused, with nothing restored, where a newer run wrote the same file or a file changed since.
+        `installed` reads the versions that the environment of a prefix has now.  Raises Refused, with nothing
+        restored, where a newer run wrote the same file or installed the same distribution, or one changed since.
         """
         from doctor.fix.undo import undo
 
         with self.locked():
-            return undo(self, run_id)
+            return undo(self, run_id, installed)
 
     def original(self, run: Run, entry: Entry) -> Path:
         """Where the journal keeps what an entry replaced."""
         return self.folder / run.id / "originals" / str(entry.before)
+
+    def versions(self, run: Run) -> Path:
+        """The requirements file with the versions that were there before a run installed others."""
+        return self.folder / run.id / "originals" / BEFORE
 
     def _recover(self) -> None:
         for draft in self.folder.glob(".new-*"):
@@ -190,7 +203,9 @@ class Journal:
 
 
 def _settled(run: Run) -> Run:
-    """A run that was killed, with the entries it got to."""
+    """A run that was killed, with the entries it got to; of an installation, nobody knows how far it got."""
+    if run.installation:
+        return replace(run, state="done", note="interrupted while it installed: undo it")
     applied = tuple(entry for entry in run.entries if entry.state() != "old")
     note = f"interrupted: {len(applied)} of {len(run.entries)} files were written"
     if not applied:
@@ -222,7 +237,9 @@ def _load(manifest: dict[str, Any], name: str) -> Run:
         raise ValueError(f"schema {manifest['schema']}, this doctor reads {SCHEMA}")
     entries = tuple(Entry(**{**entry, "patches": tuple(entry["patches"])}) for entry in manifest["entries"])
     fields = {key: manifest[key] for key in ("time", "version", "state", "note")}
+    installed = installation(manifest["installation"]) if manifest.get("installation") else None
     run = Run(id=name, entries=entries, made=tuple(manifest["made"]), command=tuple(manifest["command"]), **fields)
+    run = replace(run, installation=installed)
     texts = (*run.made, *fields.values(), *(text for entry in entries for text in (entry.path, entry.after)))
     if run.state not in STATES or not all(isinstance(text, str) for text in texts):
         raise ValueError("its values are not those of a run")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +11,14 @@ from doctor.fix.files import digest, stage, sync, unmake
 from doctor.fix.journal import Entry, Journal, Run
 
 
-def undo(journal: Journal, run_id: str | None) -> Run:
-    """Restore the files of a run; the caller holds the journal's lock.  See `Journal.undo`."""
+def undo(journal: Journal, run_id: str | None, installed: Callable[[str], Mapping[str, str]]) -> Run:
+    """Restore the files or the distributions of a run; the caller holds the journal's lock.  See `Journal.undo`."""
     run = _chosen(journal, run_id)
     _refuse_below_newer(journal, run)
+    if run.installation:
+        from doctor.install.carry_out import take_back
+
+        return take_back(run, journal, installed)
     states = [entry.state() for entry in run.entries]
     _refuse_changed(journal, run, states)
     journal.save(replace(run, state="undoing"))
@@ -50,12 +54,19 @@ def _chosen(journal: Journal, run_id: str | None) -> Run:
 
 
 def _refuse_below_newer(journal: Journal, run: Run) -> None:
-    paths = {entry.path for entry in run.entries}
+    changed = _changed(run)
     runs = journal.runs()
     for newer in reversed(runs[[r.id for r in runs].index(run.id) + 1 :]):
-        shared = paths & {entry.path for entry in newer.entries}
+        shared = changed & _changed(newer)
         if shared and newer.state != "undone":
             raise Refused(f"run {newer.id} changed {min(shared)} after run {run.id}: `doctor undo {newer.id}` first")
+
+
+def _changed(run: Run) -> set[str]:
+    """The files of a run, and its distributions, each with its environment."""
+    made = run.installation
+    moved = [f"{move.name} in {made.prefix}" for move in made.moves] if made else []
+    return {*(entry.path for entry in run.entries), *moved}
 
 
 def _refuse_changed(journal: Journal, run: Run, states: Sequence[str]) -> None:

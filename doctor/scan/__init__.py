@@ -32,6 +32,8 @@ class Request:
     """Data files, and folders of them."""
     max_length: int | None = None
     """Tokens that a row of training may have; None: what the model says."""
+    system: str | None = None
+    """The system prompt of rows that have none of their own."""
     directory: str = field(default_factory=os.getcwd)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     needles: Callable[[str], tuple[bytes, ...]] = _everything
@@ -107,6 +109,7 @@ def _data(
     """The data sets that were asked for, judged by the one model they can be for."""
     if not reader.data and not request.data:
         return ()
+    from doctor.chat.rows import found
     from doctor.scan import dataset
 
     paths = list(reader.data)
@@ -114,7 +117,7 @@ def _data(
         path = _absolute(name, request.directory)
         if not os.path.lexists(path):
             raise ValueError(f"{path} does not exist: give a data file or a folder of them")
-        inside = list(dataset.found(path)) if isdir(path) else [path]
+        inside = list(found(path)) if isdir(path) else [path]
         if not inside:
             raise ValueError(f"{path} holds no data: give a .jsonl, .json, .parquet or .arrow file")
         paths += inside
@@ -126,7 +129,8 @@ def _data(
     if len(models) > 1:
         reason += f", one of {', '.join(sorted(map(basename, models)))}"
     only = next(iter(models.values())) if len(models) == 1 else None
-    return dataset.examine(paths, dataset.Wanted(only, request.max_length, facts.transformers, reason), skipped)
+    wanted = dataset.Wanted(only, request.max_length, facts.transformers, reason, request.system)
+    return dataset.examine(paths, wanted, skipped)
 
 
 def _absolute(path: str, directory: str) -> str:

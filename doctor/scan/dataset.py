@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from doctor.chat import Missing
 from doctor.chat.conversation import Malformed, Tokens, read
+from doctor.chat.rows import found as found
+from doctor.chat.rows import held_out, rows, suffix
 from doctor.model import DataFacts, ModelFacts, Skip
 from doctor.scan.files import Unreadable
 from doctor.scan.fingerprints import Fingerprints
 from doctor.scan.measure import Measure, Weighed
 from doctor.scan.reading import Item, Reading
-from doctor.scan.rows import might_be_data, rows, suffix
 from doctor.scan.survey import Survey
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 BATCH = 1000
 _SHARD = re.compile(r"-\d+-of-\d+(?=\.)")
-_HELD_OUT = re.compile(r"(?:^|[\W_])(?:test|valid|validation|val|dev|eval|holdout|heldout|held_out)(?=$|[\W_\d])")
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,8 @@ class Wanted:
     max_length: int | None
     transformers: Version
     why_no_model: str = "name the model it is for with --model"
-
-
-def found(folder: str) -> Iterator[str]:
-    """The data files below a folder, hidden ones and caches left out."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
-        yield from (os.path.join(place, name) for name in sorted(names) if might_be_data(name))
+    system: str | None = None
+    """The system prompt of rows that have none of their own."""
 
 
 def holds_rows(path: str) -> bool:
@@ -84,22 +78,13 @@ def examine(paths: Iterable[str], wanted: Wanted, skipped: list[Skip]) -> tuple[
     return tuple(done)
 
 
-def held_out(path: str) -> bool:
-    """Whether a file's name says that it is not trained on.
-
-    >>> held_out("/data/persona_test.jsonl"), held_out("/data/contest.jsonl")
-    (True, False)
-    """
-    return bool(_HELD_OUT.search(os.path.basename(path).lower()))
-
-
 class _Look:
     """One data set being looked at."""
 
     def __init__(
         self, path: str, files: Sequence[str], wanted: Wanted, skipped: list[Skip], training: Fingerprints | None
     ) -> None:
-        self.path, self.files, self.skipped = path, files, skipped
+        self.path, self.files, self.skipped, self.system = path, files, skipped, wanted.system
         self.reading: Reading | None = None
         self.measure: Measure | None = None
         special: set[str] = set()
@@ -138,7 +123,7 @@ class _Look:
         try:
             if isinstance(row, Malformed):
                 raise row
-            made = read(row)
+            made = read(row, self.system)
         except Malformed as error:
             self.survey.rows += 1
             tally.add("malformed", number, str(error))

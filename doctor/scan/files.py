@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import stat
 from collections.abc import Mapping
 from typing import Any
+
+from doctor.unreadable import Unreadable as Unreadable
+from doctor.unreadable import why as why
 
 SOURCE_LIMIT = 10_000_000
 """Bytes; the longest modeling file of transformers 5.23.0 has 0.3 MB."""
@@ -21,24 +23,7 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-_ERRORS = {
-    errno.ENOENT: "is gone, or links to a file that is",
-    errno.ELOOP: "is a link that leads back to itself",
-    errno.EACCES: "may not be read by this user",
-    errno.EPERM: "may not be read by this user",
-    errno.ENXIO: "is a socket or a device, not a file",
-    errno.ENOTDIR: "is gone, or links to a file that is",
-}
 _JSON = {"list": "array", "str": "string", "bool": "boolean", "NoneType": "null"}
-
-
-class Unreadable(Exception):
-    """A file that cannot be examined; its text is the reason of the Skip."""
-
-
-def why(error: OSError) -> str:
-    """The reason of an OSError in words."""
-    return _ERRORS.get(error.errno or 0) or f"cannot be read: {error.strerror or error}"
 
 
 def read_bytes(path: str, limit: int = SOURCE_LIMIT) -> bytes:

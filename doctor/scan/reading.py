@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from doctor.chat import Missing
 from doctor.chat.conversation import Conversation, Message, Passage
 from doctor.chat.families import ENDS, family_of
+from doctor.chat.reader import Reader
 from doctor.chat.specials import adds_bos, chat_template, special_tokens
-from doctor.chat.template import Refused, Span, Template
-from doctor.chat.voice import Voice, answers, listen, with_ends
+from doctor.chat.template import Refused, Span
+from doctor.chat.voice import answers
 from doctor.model import ModelFacts, Skip
 from doctor.scan.tally import Tally, excerpt
 
@@ -40,34 +40,22 @@ class Item:
     row: Conversation | Passage
 
 
-class Reading:
+class Reading(Reader):
     """A model's template and special tokens, and what they make of row after row.
 
     `path` is the data set; what the model lacks, or the doctor to render with, is skipped with a reason.
     """
 
     def __init__(self, model: ModelFacts, transformers: Version, skipped: list[Skip], path: str) -> None:
-        self.model, self.tokens = model, special_tokens(model)
-        self.bos_added = adds_bos(model, transformers)
-        self.source = chat_template(model) or ""
-        self.template: Template | None = Template(self.source, self.tokens) if self.source else None
-        self.voice = Voice()
+        super().__init__(chat_template(model) or "", special_tokens(model), model.added_tokens)
+        self.model, self.bos_added = model, adds_bos(model, transformers)
         try:
-            if self.template is not None:
-                self.voice = listen(self.template, {*self.tokens.values(), *model.added_tokens})
+            self.listen()
         except Missing as error:
             self.template = None
             skipped.append(Skip(path, f"was not rendered with the chat template of {model.path}: {error}"))
         except Refused as error:
             skipped.append(Skip(path, f"was not compared with the ends of turns of {model.path}: {error}"))
-
-    @cached_property
-    def ends(self) -> frozenset[str]:
-        """The tokens that may end a turn."""
-        own = {*self.voice.ends, self.tokens.get("eos_token", "")} - {""}
-        if not self.voice.ends:
-            own |= {end for end in ENDS if end in self.source} if self.source else set(self.model.added_tokens)
-        return frozenset(own)
 
     def item(self, number: int, row: Conversation | Passage, tally: Tally) -> Item | None:
         """The row as the model will read it; None where it cannot be rendered."""
@@ -95,15 +83,13 @@ class Reading:
                     tally.add("turn-dropped", number, f"{message['role']}: {words}")
 
     def _passage(self, number: int, row: Passage, tally: Tally) -> Item:
-        text, bos, eos = row.text, self.tokens.get("bos_token"), self.tokens.get("eos_token")
+        text, bos = row.text, self.tokens.get("bos_token")
         if bos and self.bos_added and text.startswith(bos):
             tally.add("bos-doubled", number, text)
         if row.beside.strip() and row.beside.strip() not in text:
             tally.add("system-dropped", number, row.beside)
         self._formatted(number, text, tally)
-        if eos and not text.rstrip().endswith(tuple(self.ends)):
-            text += eos
-        return Item(number, text, True, row)
+        return Item(number, self.completed(text), True, row)
 
     def _formatted(self, number: int, text: str, tally: Tally) -> None:
         foreign = [end for end in dict.fromkeys(_FORMATTED.findall(text)) if end not in self.ends]
@@ -123,13 +109,6 @@ class Reading:
 
     def spans(self, item: Item) -> list[Span]:
         """Where the answers of a row stand in its text, each with what ends it.  Raises Refused."""
-        row = item.row
-        if isinstance(row, Conversation):
-            assert self.template is not None
-            _, spans = self.template.spans(row.messages, row.tools, self.voice.end)
-            return spans if self.template.generates else with_ends(item.text, spans, self.voice)
-        if row.prompt:
-            return [(row.prompt, len(item.text))]
-        family = family_of(item.text)
-        theirs = Voice(header=family.header, end=family.ends[0]) if family else Voice()
-        return answers(item.text, self.voice) or answers(item.text, theirs) or [(0, len(item.text))]
+        if isinstance(item.row, Conversation):
+            return self.rendered(item.row)[1]
+        return self.answers_of(item.row, item.text)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from os.path import basename, dirname, isdir, realpath
 
+from doctor.chat.rows import is_data, might_be_data
 from doctor.model import Export, Launch, ModelFacts, Skip, Source
 from doctor.scan.caches import Origin, origin
 from doctor.scan.files import Unreadable, decode, read_bytes, why
@@ -14,7 +15,6 @@ from doctor.scan.ignored import Rules, rules_above, rules_of
 from doctor.scan.launch import CONFIGURATIONS, SHELLS, read_exports, read_launch
 from doctor.scan.model_folder import read_model, remote_code
 from doctor.scan.needles import sieve
-from doctor.scan.rows import is_data, might_be_data
 
 PRUNED = frozenset(
     {"__pycache__", "node_modules", "site-packages", "dist-packages", "datasets_modules", "evaluate_modules"}

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from doctor.evaluate.compare import Compared, Comparison, Pair, verdict
+from doctor.evaluate.pairwise import FIRST, PLACE, SAME, SECOND, UNCLEAR, opinion, preference
 from doctor.evaluate.report.markdown import cell, table
 from doctor.evaluate.report.text import WIDEST, Line, Page
 from doctor.report.wording import count, printable
@@ -33,11 +34,17 @@ def _one(one: Comparison, page: Page, verbose: bool) -> Iterator[Line]:
     yield from _table(page, "category", one.categories, one.total)
     yield []
     yield from _table(page, "scorer", one.by_scorer, None)
+    if one.splits:
+        yield []
+        yield from _table(page, "questions", one.splits, None)
+    for note in filter(None, (preference(one), one.prompts)):
+        yield []
+        yield from page.prose(f"{printable(note[0].upper() + note[1:])}.", 0, "")
     lost = sorted((pair for pair in one.pairs if pair.gain < 0), key=lambda pair: pair.gain)
     if lost:
         yield from ([], [("Where it lost most", "bold")])
     for pair in lost if verbose else lost[:SHOWN]:
-        yield from _pair(page, pair)
+        yield from _pair(page, one, pair)
     if one.left_out:
         yield from ([], [(f"Not compared: {count(len(one.left_out), 'sample')}", "bold")])
         for name, why in one.left_out if verbose else one.left_out[:SHOWN]:
@@ -63,15 +70,17 @@ def _table(page: Page, head: str, rows: dict[str, Compared], total: Compared | N
         ]
 
 
-def _pair(page: Page, pair: Pair) -> Iterator[Line]:
+def _pair(page: Page, one: Comparison, pair: Pair) -> Iterator[Line]:
     yield [
         (f"  {page.cross} ", "bold red"),
         (printable(pair.first.id), "bold"),
         (f"  {pair.values[0]:.1f} to {pair.values[1]:.1f}", "red"),
     ]
     yield from page.prose(f"Q: {printable(pair.first.question)}", 4, "dim", most=2)
-    for mark, one in (("A", pair.first), ("B", pair.second)):
-        yield from page.prose(f"{mark}: {printable(one.answer or '')}", 4, "", most=3)
+    for mark, scored in (("A", pair.first), ("B", pair.second)):
+        yield from page.prose(f"{mark}: {printable(scored.answer or '')}", 4, "", most=3)
+    for note in opinion(one, pair.first.id):
+        yield from page.prose(printable(note), 4, "")
     for name in pair.second.faults:
         yield from page.prose(f"B {name}: {printable(pair.second.scores[name].explanation)}", 4, "red")
 
@@ -96,12 +105,25 @@ def _object(one: Comparison) -> dict[str, Any]:
         "total": _row(one.total),
         "categories": {name: _row(row) for name, row in one.categories.items()},
         "scorers_total": {name: _row(row) for name, row in one.by_scorer.items()},
+        "splits": {name: _row(row) for name, row in one.splits.items()},
+        "prompts": one.prompts,
+        "judge": _judgement(one),
         "samples": [
             {"id": pair.first.id, "category": pair.first.category, "first": pair.values[0], "second": pair.values[1]}
             for pair in one.pairs
         ],
         "left_out": [{"id": name, "reason": why} for name, why in one.left_out],
     }
+
+
+def _judgement(one: Comparison) -> dict[str, Any] | None:
+    found = one.judgement
+    if found is None:
+        return None
+    counts = {name: found.count(name) for name in (FIRST, SECOND, SAME, PLACE, UNCLEAR)}
+    samples = [{"id": name, **asdict(opinion)} for name, opinion in found.opinions.items()]
+    agreement = {"agree": found.agree, "of": found.of, "kappa": found.kappa}
+    return {**asdict(found.judge), **counts, "p": found.p, **agreement, "samples": samples}
 
 
 def _row(row: Compared) -> dict[str, Any]:
@@ -112,7 +134,7 @@ def render_markdown(found: Sequence[Comparison]) -> str:
     """The comparisons as Markdown tables."""
     parts = []
     for one in found:
-        rows = [*one.categories.items(), ("**total**", one.total)]
+        rows = [*one.categories.items(), *one.splits.items(), ("**total**", one.total)]
         parts.append(f"## {cell(one.first.name)} and {cell(one.second.name)}\n\n{cell(verdict(one))}.\n")
         parts.append(
             table(
@@ -120,6 +142,7 @@ def render_markdown(found: Sequence[Comparison]) -> str:
                 [_cells(*row) for row in rows],
             )
         )
+        parts += [f"{cell(note[0].upper() + note[1:])}.\n" for note in (preference(one), one.prompts) if note]
         if one.left_out:
             parts.append(
                 "Not compared: " + ", ".join(f"{cell(name)} ({cell(why)})" for name, why in one.left_out) + "\n"

@@ -9,6 +9,7 @@ from importlib.resources import files
 from doctor.evaluate.advice import Advice
 from doctor.evaluate.evaluation import Evaluation
 from doctor.evaluate.model import BEST, FAILED, Score, Scored
+from doctor.evaluate.report.made import how
 from doctor.evaluate.statistics import Summary
 from doctor.report.wording import count, printable
 
@@ -33,6 +34,7 @@ def render(run: Evaluation, advice: Sequence[Advice], version: str) -> str:
         f"<h1>{text(run.name)}</h1>",
         f'<p class="dim">{count(len(run.samples), "answer")}, scored by {text(", ".join(run.scorers))}; '
         "an answer counts by its worst fault</p>",
+        *([f'<p class="dim">{text(told[0].upper() + told[1:])}</p>'] if (told := how(run)) else []),
         "<h2>By category</h2>",
         _table("category", {name: part.summary() for name, part in run.categories().items()}, total),
         "<h2>By scorer</h2>",
@@ -40,6 +42,7 @@ def render(run: Evaluation, advice: Sequence[Advice], version: str) -> str:
     ]
     if splits := run.splits():
         parts += ["<h2>Trained on, and held out</h2>", _table("questions", splits, None)]
+    parts += _tasks(run)
     parts += _advice(advice)
     parts += ["<h2>Answers</h2>", filters(run.faults(), sum(one.value is None for one in run.samples))]
     parts += [_sample(one) for one in sorted(run.samples, key=lambda one: (one.value is None, one.value or 0.0))]
@@ -96,6 +99,25 @@ def _bar(low: float, mean: float, high: float) -> str:
     part = 100 / BEST
     between = f"left:{low * part:.1f}%;width:{(high - low) * part:.1f}%"
     return f'<div class="bar{colour}"><i style="width:{mean * part:.1f}%"></i><b style="{between}"></b></div>'
+
+
+def _tasks(run: Evaluation) -> Iterator[str]:
+    if not run.tasks:
+        return
+    rows = [
+        f"<tr><td>{text(one.task)}</td>"
+        + cells(
+            [
+                text(one.metric),
+                f"{one.value:.4f}",
+                f"{one.stderr:.4f}" if one.stderr is not None else "–",
+                str(one.samples) if one.samples is not None else "–",
+            ]
+        )
+        + "</tr>"
+        for one in run.tasks
+    ]
+    yield f"<h2>lm-evaluation-harness</h2>{titled('task', ['metric', 'value', 'stderr', 'documents'], rows)}"
 
 
 def _advice(advice: Sequence[Advice]) -> Iterator[str]:

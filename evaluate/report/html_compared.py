@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 
 from doctor.evaluate.compare import Compared, Comparison, Pair, verdict
 from doctor.evaluate.model import BEST
+from doctor.evaluate.pairwise import opinion, preference
 from doctor.evaluate.report.html import card, cells, filters, page, scores, text, titled
 
 
@@ -22,6 +23,8 @@ def render(found: Sequence[Comparison], version: str) -> str:
             "<br>",
             _table("scorer", one.by_scorer, None),
         ]
+        parts += ["<br>", _table("questions", one.splits, None)] if one.splits else []
+        parts += [f"<p>{text(note[0].upper() + note[1:])}.</p>" for note in (preference(one), one.prompts) if note]
         parts += [_left_out(one), "<h2>Answers, what lost most first</h2>", filters(_kinds(one), 0)]
         parts += [_pair(one, pair) for pair in sorted(one.pairs, key=lambda pair: pair.gain)]
     return page(" and ".join([found[0].first.name, *(one.second.name for one in found)]), parts, version)
@@ -84,7 +87,9 @@ def _pair(one: Comparison, pair: Pair) -> str:
             (one.second, pair.values[1], right, pair.second),
         )
     )
-    return card(kind, names, pair.first, f" · {pair.gain:+.1f}", f'<div class="two">{columns}</div>')
+    judge = "".join(f"<li>{text(note)}</li>" for note in opinion(one, pair.first.id))
+    content = f'<div class="two">{columns}</div>' + (f"<ul>{judge}</ul>" if judge else "")
+    return card(kind, names, pair.first, f" · {pair.gain:+.1f}", content)
 
 
 def words(first: str, second: str) -> tuple[str, str]:

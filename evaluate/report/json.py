@@ -10,7 +10,7 @@ from typing import Any
 from doctor.evaluate.advice import Advice
 from doctor.evaluate.evaluation import Evaluation
 from doctor.evaluate.judge import agreement
-from doctor.evaluate.model import Score, Scored
+from doctor.evaluate.model import Score, Scored, TaskScore
 from doctor.evaluate.reading import contents
 from doctor.settings import UsageError
 
@@ -43,6 +43,7 @@ def to_object(run: Evaluation, advice: list[Advice], version: str) -> dict[str, 
         "splits": {name: asdict(found) for name, found in run.splits().items()},
         "faults": run.faults(),
         "judge": dict(zip(("agree", "of", "kappa"), agreement(run), strict=True)) if "judge" in run.scorers else None,
+        "lm_eval": [asdict(one) for one in run.tasks],
         "advice": [asdict(one) for one in advice],
         "total": asdict(run.summary()),
     }
@@ -72,7 +73,8 @@ def load(path: Path) -> Evaluation:
         if document["schema"] != 1:
             raise UsageError(f"{file} has schema {document['schema']}; this doctor reads 1")
         samples = tuple(map(_loaded, document["samples"]))
-        return Evaluation(document["name"], tuple(document["scorers"]), samples, document["settings"])
+        tasks = tuple(TaskScore(**one) for one in document.get("lm_eval", ()))
+        return Evaluation(document["name"], tuple(document["scorers"]), samples, document["settings"], tasks)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{file} is not an evaluation as `doctor evaluate --format json` prints it: {error!r}"

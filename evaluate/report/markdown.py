@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from doctor.evaluate.advice import Advice
 from doctor.evaluate.evaluation import Evaluation
+from doctor.evaluate.report.made import how
 from doctor.evaluate.statistics import Summary
 from doctor.evaluate.words import short
 from doctor.report.wording import count, printable
@@ -15,12 +16,24 @@ from doctor.report.wording import count, printable
 def render(run: Evaluation, advice: Sequence[Advice]) -> str:
     """Tables by category and by scorer, the faulty answers, what to do."""
     parts = [f"# {cell(run.name)}", f"Scored by {', '.join(run.scorers)}; from 0 to 10, an answer by its worst fault."]
+    parts += [f"{cell(told[0].upper() + told[1:])}."] if (told := how(run)) else []
     rows = [*((cell(name), part.summary()) for name, part in run.categories().items()), ("**total**", run.summary())]
     head = ["mean", "stderr", "95 % interval", "scored", "unscored"]
     parts.append(table(["category", *head], [_row(*row) for row in rows]).rstrip())
     parts.append(table(["scorer", *head], [_row(*row) for row in run.by_scorer().items()]).rstrip())
     if splits := run.splits():
         parts.append(table(["questions", *head], [_row(*row) for row in splits.items()]).rstrip())
+    if run.tasks:
+        cells = [
+            [
+                cell(one.task),
+                cell(one.metric),
+                f"{one.value:.4f}",
+                f"{one.stderr:.4f}" if one.stderr is not None else "-",
+            ]
+            for one in run.tasks
+        ]
+        parts.append(table(["lm_eval task", "metric", "value", "stderr"], cells).rstrip())
     faulty = sorted((one for one in run.samples if one.faults), key=lambda one: one.value or 0.0)
     if faulty:
         rows_of_faults = [

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from doctor.evaluate.advice import Advice
 from doctor.evaluate.evaluation import Evaluation
 from doctor.evaluate.judge import agreement
-from doctor.evaluate.model import BEST, FAILED, Scored
+from doctor.evaluate.model import BEST, FAILED, Scored, TaskScore
+from doctor.evaluate.report.made import how
 from doctor.evaluate.statistics import Summary
 from doctor.report.wording import count, printable
 
@@ -42,6 +43,7 @@ def lines(
         else f"  {count(asked, 'sample')}"
     )
     yield [(printable(run.name), "bold"), (told, ""), (f", scored by {', '.join(run.scorers)}", "dim")]
+    yield from page.made(run)
     yield []
     yield from page.table("category", {name: part.summary() for name, part in run.categories().items()}, run.summary())
     yield []
@@ -50,6 +52,7 @@ def lines(
     if splits := run.splits():
         yield []
         yield from page.table("questions", splits, None)
+    yield from page.tasks(run.tasks)
     yield from page.faults(run, verbose)
     yield from page.unscored(run, verbose)
     yield from page.advice(advice)
@@ -61,6 +64,31 @@ class Page:
     def __init__(self, width: int, unicode: bool) -> None:
         self.width, self.unicode = width, unicode
         self.cross, self.arrow, self.dash = ("✗", "→", "–") if unicode else ("x", ">", "-")
+
+    def made(self, run: Evaluation) -> Iterator[Line]:
+        """How the answers were made."""
+        if told := how(run):
+            yield from self.prose(printable(told), 0, "dim")
+
+    def tasks(self, found: Sequence[TaskScore]) -> Iterator[Line]:
+        """The metrics of lm-evaluation-harness, each with its standard error."""
+        if not found:
+            return
+        room, wide = (
+            max(map(len, (head, *names)))
+            for head, names in (
+                ("lm_eval task", [printable(one.task) for one in found]),
+                ("metric", [printable(one.metric) for one in found]),
+            )
+        )
+        yield from ([], [(f"{'lm_eval task':{room}}  {'metric':{wide}}  value    stderr  documents", "dim")])
+        for one in found:
+            error = f"{one.stderr:8.4f}" if one.stderr is not None else f"{self.dash:>8}"
+            yield [
+                (f"{printable(one.task):{room}}  {printable(one.metric):{wide}}  ", ""),
+                (f"{one.value:.4f}", "bold"),
+                (f"  {error}  {one.samples if one.samples is not None else self.dash:>9}", ""),
+            ]
 
     def table(self, head: str, rows: dict[str, Summary], total: Summary | None) -> Iterator[Line]:
         """One line a row: its mean, its interval as numbers and as a bar, and how many were scored."""

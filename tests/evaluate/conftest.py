@@ -55,6 +55,12 @@ def stub() -> ModuleType:
     return _module("stub")
 
 
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    """The module that makes a small model."""
+    return _module("tiny")
+
+
 @pytest.fixture
 def asked() -> Callable[..., Sample]:
     """A sample from the keys of its row."""

@@ -124,7 +124,7 @@ def _measured(samples: int, server: Server) -> int:
         (f"answers equal to those of bare requests: {same} of {samples}", same >= SHARE * samples),
         *_cut_off(samples, server, first),
     ]
-    lines.append(_judge(server))
+    lines += [_judge(server), _pairs(server)]
     server.kill()
     lines.append(_in_process(samples, first))
     for line, well in lines:
@@ -162,6 +162,24 @@ def _judge(server: Server) -> tuple[str, bool]:
     values = [one["scores"]["judge"]["value"] for one in told["samples"]]
     good = sum(value is not None for value in values)
     return f"as a judge: {good} of {len(values)} answers graded", good == len(values) == GRADED
+
+
+def _pairs(server: Server) -> tuple[str, bool]:
+    """The server as a judge of pairs, in both orders: every one of its answers can be read."""
+    Path("e.yaml").write_text(json.dumps({"samples": "few_q.jsonl"}), "utf-8")
+    for name in ("a", "b"):
+        said = [{"id": one["id"], "answer": f"{one['answer']} {name}"} for one in kept()[:GRADED]]
+        Path("few.jsonl").write_text("".join(json.dumps(one) + "\n" for one in said), "utf-8")
+        recorded = [*DOCTOR[:-1], f"{name}.json", "--answers", "few.jsonl"]
+        ran = subprocess.run(recorded, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        assert ran.returncode == 0, ran.stderr
+    command = [*DOCTOR[:4], "compare", "a.json", "b.json", "--judge", server.url, "--format", "json"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)["comparisons"][0]["judge"]
+    read = len(told["samples"]) - told["unclear"]
+    line = f"as a judge of pairs: {read} of {GRADED} read in both orders, {told['place']} of them turn with the order"
+    return line, read == GRADED
 
 
 def _cut_off(samples: int, server: Server, first: dict[str, str]) -> list[tuple[str, bool]]:

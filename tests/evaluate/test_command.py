@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,6 +156,44 @@ def test_compare_leaves_out_what_is_not_the_same_question(work: Path, capsys: py
     _, out, _ = said(capsys, "compare", "a.json", "b.json", "--format", "json")
     left = {one["id"]: one["reason"] for one in json.loads(out)["comparisons"][0]["left_out"]}
     assert left == {"s0": "the sample was changed between the runs", "s3": "only in b"}
+
+
+def changed(path: Path, change: Callable[[int, dict[str, Any]], None]) -> None:
+    """Change every sample of a run, by its number."""
+    whole = json.loads(path.read_text("utf-8"))
+    for number, sample in enumerate(whole["samples"]):
+        change(number, sample)
+    path.write_text(json.dumps(whole), "utf-8")
+
+
+def test_what_was_trained_on_and_what_was_not_are_compared_apart(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_file(work / "a.json", [5.0] * 20)
+    run_file(work / "b.json", [9.0, 4.0] * 10)
+    for name in ("a.json", "b.json"):
+        changed(work / name, lambda n, sample: sample.update(split="holdout" if n % 2 else "train"))
+    [found] = json.loads(said(capsys, "compare", "a.json", "b.json", "--format", "json")[1])["comparisons"]
+    gains = {name: (row["mean"], row["p_holm"] < 0.05) for name, row in found["splits"].items()}
+    assert gains == {"train": (4, True), "holdout": (-1, True)}
+    for form in ("text", "markdown", "html"):
+        assert "holdout" in said(capsys, "compare", "a.json", "b.json", "--format", form)[1]
+    changed(work / "a.json", lambda n, sample: sample.update(split=""))
+    assert "holdout" not in said(capsys, "compare", "a.json", "b.json")[1]
+
+
+def test_prompts_that_differ_are_told(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.json", "b.json"):
+        run_file(work / name, [5.0, 6.0, 7.0])
+        changed(work / name, lambda n, sample: sample.update(prompt=f"p{n}", prompt_tokens=10))
+    assert "prompts" not in said(capsys, "compare", "a.json", "b.json")[1]
+    changed(work / "b.json", lambda n, sample: sample.update(prompt=f"p{n % 2}"))
+    differ = "The prompts of 1 of 3 samples differ in their token ids"
+    assert differ in said(capsys, "compare", "a.json", "b.json")[1]
+    changed(work / "b.json", lambda n, sample: sample.update(prompt="", prompt_tokens=11))
+    for form in ("text", "markdown", "html"):
+        out = " ".join(said(capsys, "compare", "a.json", "b.json", "--format", form)[1].split())
+        assert "The prompts of 3 of 3 samples differ in their number of tokens" in out
 
 
 def test_what_is_printed_can_be_compared(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,6 +83,8 @@ def test_every_sample_is_asked_once_and_so_many_at_a_time(
     assert sorted(map(question, server.asked)) == list(range(COUNT))
     assert server.most == 4
     assert server.asked[0]["max_tokens"] == 33
+    assert told["settings"]["prompt"] == "messages, rendered by the server"
+    assert {(one["prompt_tokens"], one["tokens"], one["prompt"]) for one in told["samples"]} == {(1, 2, "")}
     assert sorted(kept()) == sorted(f"q{n}" for n in range(COUNT))
     assert json.loads(Path("run/evaluation.json").read_text("utf-8")) == told
     assert Path("run/report.html").exists()
@@ -247,4 +249,4 @@ def test_what_is_no_server_is_told_how_to_be_one(
     configured(model)
     code, _, err = evaluate(capsys)
     assert code == 2
-    assert "neither a URL nor a .gguf file: serve it" in err
+    assert "neither a URL, nor a .gguf file, nor a folder that is here" in err

@@ -15,8 +15,8 @@ import pytest
 
 from doctor.chat import Missing
 from doctor.chat.conversation import Malformed
+from doctor.chat.rows import might_be_data, rows
 from doctor.scan.files import Unreadable
-from doctor.scan.rows import might_be_data, rows
 
 ROWS = [{"text": "one 🙂"}, {"text": 'two "]} \\'}, {"text": "three"}]
 
@@ -57,7 +57,7 @@ def test_every_kind_of_file_holds_the_same_rows(tmp_path: Path, name: str) -> No
 
 
 def test_an_array_is_not_read_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("doctor.scan.rows.CHUNK", 64)
+    monkeypatch.setattr("doctor.chat.rows.CHUNK", 64)
     path = tmp_path / "long.json"
     path.write_text(json.dumps([{"text": "x" * (n % 200), "n": n} for n in range(500)], indent=1))
     found = rows(str(path))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
 from doctor.chat import Missing
 from doctor.chat.conversation import Malformed
-from doctor.scan.files import Unreadable, why
+from doctor.unreadable import Unreadable, why
 
 LINES = (".jsonl", ".ndjson")
 TABLES = (".parquet", ".arrow")
@@ -29,6 +30,7 @@ _NO_DATA = frozenset(
     }
 )  # fmt: skip
 _SPACE = " \t\r\n"
+_HELD_OUT = re.compile(r"(?:^|[\W_])(?:test|valid|validation|val|dev|eval|holdout|heldout|held_out)(?=$|[\W_\d])")
 
 Numbered = tuple[int, Any]
 """A row's number, from 1, and the row, or the Malformed that says why it cannot be read."""
@@ -42,6 +44,22 @@ def is_data(name: str) -> bool:
 def might_be_data(name: str) -> bool:
     """Whether a file's name leaves open that it holds rows."""
     return is_data(name) and name not in _NO_DATA and not name.startswith(".") and not name.endswith(".index.json")
+
+
+def found(folder: str) -> Iterator[str]:
+    """The data files below a folder, hidden ones and caches left out."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        yield from (os.path.join(place, name) for name in sorted(names) if might_be_data(name))
+
+
+def held_out(path: str) -> bool:
+    """Whether a file's name says that it is not trained on.
+
+    >>> held_out("/data/persona_test.jsonl"), held_out("/data/contest.jsonl")
+    (True, False)
+    """
+    return bool(_HELD_OUT.search(os.path.basename(path).lower()))
 
 
 def suffix(name: str) -> str:
