@@ -26,7 +26,18 @@ ORIGINS = ["4.36.2", "4.41.2", "4.47.1"]
 MORE_ORIGINS = ["4.38.2", "4.40.2", "4.42.4", "4.44.2", "4.45.2", "4.51.3"]
 """Releases that `nox -s rescue` adds, with all their models."""
 TRAINING = ["peft==0.21.2", "accelerate==1.15.0", "bitsandbytes==0.50.2", "datasets"]
-LIVE = ["torch", "transformers", "safetensors", "numpy", "peft", "accelerate", "bitsandbytes", "datasets"]
+LIVE = [
+    "torch",
+    "transformers",
+    "safetensors",
+    "numpy",
+    "peft",
+    "accelerate",
+    "bitsandbytes",
+    "datasets",
+    "gguf",
+    "xllamacpp",
+]
 EVERY_STACK = nox.parametrize("name", [nox.param(name, id=name) for name in RELEASES])
 
 if shutil.which("pyenv"):  # its shims answer only for the versions that are switched on
@@ -186,7 +197,9 @@ def lock(session: nox.Session, name: str) -> None:
     wanted = [*PROJECT["project"]["dependencies"], *nox.project.dependency_groups(PROJECT, "test"), *TRAINING]
     report = Path(session.create_tmp()) / "report.json"
     resolve = ["--dry-run", "--ignore-installed", "--quiet", "--report", str(report)]
-    session.install(*resolve, "torch==2.13.0", f"transformers=={RELEASES[name]}", "safetensors", *wanted)
+    session.install(
+        *resolve, "torch==2.13.0", f"transformers=={RELEASES[name]}", "safetensors", "gguf", "xllamacpp", *wanted
+    )
     chosen = [entry["metadata"] for entry in json.loads(report.read_text("utf-8"))["install"]]
     pins = sorted(f"{one['name'].lower().replace('_', '-')}=={one['version'].partition('+')[0]}" for one in chosen)
     head = f"# transformers {RELEASES[name]} and everything beside it; written by `nox -s 'lock({name})'`.\n"

@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": "print the page of one check, patch or breakage",
     "list": "list every check, patch and breakage",
     "evaluate": "score a model's answers, or compare two runs",
+    "export": "merge a run's adapter into its model, write it as GGUF or for Ollama",
     "run": "run a command with the patches applied while its modules are imported",
     "fit": "say what a model takes to load, train and generate, and what fits the card",
     "demo": "do the whole job on real models in a scratch folder: mend, train, score, export",
@@ -35,6 +36,7 @@ FORMATS = ("text", "plain", "json", "markdown", "html", "sarif", "github")
 EVALUATION_FORMATS = ("text", "json", "markdown", "html")
 METHODS = ("qlora", "lora", "full")
 QUANTS = ("nf4", "nf4-double", "int8", "none")
+GGUF_TYPES = ("f16", "q8_0", "q4_0")
 RECIPES = ("usual", "lean", "offload")
 DEMO_PARTS = ("rescue", "training")
 OPTIMIZERS = ("paged-adamw-8bit", "adamw-8bit", "adamw")
@@ -51,6 +53,8 @@ FILE_OPTIONS = (
     "verify_with",
     "wheel",
     "model_wheel",
+    "source",
+    "base",
 )
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 """shtab's name for file completion, here so that shtab is imported only when completion is asked for."""
@@ -272,6 +276,22 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     add("-v", "--verbose", action="store_true", help="show every faulty answer")
 
 
+def _export(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("source", metavar="RUN", help="a run, an adapter folder, or a model folder")
+    add("--output", metavar="FOLDER", help="write everything there (default: merged/ inside RUN)")
+    add("--base", metavar="PATH_OR_ID", help="the model that the adapter is for, where it is not where it was")
+    add(
+        "--gguf",
+        action="append",
+        default=[],
+        choices=GGUF_TYPES,
+        help="also write a GGUF of 16, 8 or 4 bits; repeatable",
+    )
+    add("--ollama", action="store_true", help="also write a Modelfile, for `ollama create`")
+    add("--force", action="store_true", help="replace what is there")
+
+
 def _live(command: argparse.ArgumentParser) -> None:
     command.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD...", help="the command, after --")
 
@@ -317,6 +337,7 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "explain": _explain,
     "list": _nothing,
     "evaluate": _evaluate,
+    "export": _export,
     "run": _live,
     "fit": _fit,
     "demo": _demo,

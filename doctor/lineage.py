@@ -70,7 +70,8 @@ def makes(code: Code, facts: Facts, name: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _made(code: Code) -> frozenset[str]:
+    stores = ast.Store  # compared by identity, for there are thousands
     methods = {function.name for function in code.every(ast.FunctionDef)}
-    stored = {node.attr for node in code.every(ast.Attribute) if isinstance(node.ctx, ast.Store)}
-    named = {node.id for node in code.every(ast.Name) if isinstance(node.ctx, ast.Store)}
+    stored = {node.attr for node in code.every(ast.Attribute) if node.ctx.__class__ is stores}
+    named = {node.id for node in code.every(ast.Name) if node.ctx.__class__ is stores}
     return frozenset(methods | stored | named)

@@ -1,0 +1,1 @@
+"""What is made of a finished run: a merged model folder, a GGUF file, an Ollama Modelfile."""
