@@ -29,6 +29,8 @@ COMMANDS = {
     "run": "run a command with the patches applied while its modules are imported",
     "fit": "say what a model takes to load, train and generate, and what fits the card",
     "demo": "do the whole job on real models in a scratch folder: mend, train, score, export",
+    "train": "look at data and memory first, then fine-tune",
+    "demo": "plant the real fault in a scratch folder, then check, fix, load and generate",
 }
 EXITS = "Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed."
 SEVERITIES = ("error", "warning", "hint")
@@ -70,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             getattr(sys, name).reconfigure(errors="backslashreplace")
     debug = "--debug" in arguments
     try:
-        options = parser(arguments).parse_args(arguments)
+        options = parser(arguments).parse_args(_in_one_piece(arguments))
         command: Callable[[argparse.Namespace], int] = importlib.import_module(f"doctor.commands.{options.command}").run
         code = command(options)
         sys.stdout.flush()
@@ -89,6 +91,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _crashed(error)
     return code
+
+
+def _in_one_piece(arguments: list[str]) -> list[str]:
+    """The words of `train CONFIG --resume key=value` before its options: argparse takes them in one piece only."""
+    if arguments[0] != "train":
+        return arguments
+    return ["train", *sorted(arguments[1:], key=lambda word: word.startswith("-"))]
 
 
 def _say(message: str, code: int) -> int:
@@ -317,6 +326,16 @@ def _fit(command: argparse.ArgumentParser) -> None:
     add("--output", metavar="FILE", help="write it there")
 
 
+def _train(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("config", nargs="*", metavar="CONFIG.yaml", help="the run; after it key=value, such as epochs=4 lora.r=16")
+    add("--dry-run", action="store_true", help="look, count rows and updates, and train nothing")
+    add("--schema", action="store_true", help="print the JSON schema of the configuration, for editors")
+    add("--force", action="store_true", help="train also where the look before finds errors")
+    add("--resume", action="store_true", help="go on from the last checkpoint of the run")
+    add("--fresh", action="store_true", help="begin again where the run's folder holds a run")
+
+
 def _demo(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--part", choices=DEMO_PARTS, action="append", help="only this part, repeatable (default: both)")
@@ -340,5 +359,6 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "export": _export,
     "run": _live,
     "fit": _fit,
+    "train": _train,
     "demo": _demo,
 }
