@@ -99,9 +99,13 @@ class Tuner(transformers.Trainer):  # type: ignore[misc]
         self.log(metrics)
         control: Any = self.control
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, control, metrics)
-        if self.patience and len(self.measured) - 1 - self.measured.index(min(self.measured)) >= self.patience:
+        if self.patience and self._since_best() >= self.patience:
             self.control.should_training_stop = True
         return metrics
+
+    def _since_best(self) -> int:
+        """Measurements since the lowest."""
+        return self.measured[::-1].index(min(self.measured)) if self.measured else 0
 
     def _held_out(self) -> float:
         model, store = self.model_wrapped, self.batches.store
