@@ -28,9 +28,8 @@ COMMANDS = {
     "export": "merge a run's adapter into its model, write it as GGUF or for Ollama",
     "run": "run a command with the patches applied while its modules are imported",
     "fit": "say what a model takes to load, train and generate, and what fits the card",
-    "demo": "do the whole job on real models in a scratch folder: mend, train, score, export",
     "train": "look at data and memory first, then fine-tune",
-    "demo": "plant the real fault in a scratch folder, then check, fix, load and generate",
+    "demo": "do the whole job on real models in a scratch folder: mend, train, score, export",
 }
 EXITS = "Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed."
 SEVERITIES = ("error", "warning", "hint")

@@ -28,7 +28,8 @@ def make(tiny: ModuleType, tiny_llama: Path, tmp_path: Path) -> Make:
     def configuration(name: str = "run", count: int = 11, system: str | None = None, **keys: Any) -> Any:
         rows = tiny.write_rows(tmp_path / "rows.jsonl", count)
         said = {
-            "model": str(tiny_llama), "data": {"path": str(rows), "holdout": 0.2, "system": system}, "method": "lora", "device": "cpu",
+            "model": str(tiny_llama), "data": {"path": str(rows), "holdout": 0.2, "system": system}, "method": "lora",
+            "device": "cpu",
             "lora": {"r": 4, "alpha": 8}, "epochs": 2, "accumulate": 4, "learning_rate": 5e-3, "samples": 0, **keys,
         }  # fmt: skip
         file = tmp_path / f"{name}.yaml"
