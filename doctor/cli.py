@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import doctor
+from doctor.ranks import ending
 from doctor.settings import UsageError, nearest
 
 COMMANDS = {
@@ -64,6 +65,8 @@ FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; without arguments, `check`."""
     arguments = list(sys.argv[1:] if argv is None else argv) or ["check"]
+    if arguments[0] == "check":
+        ending.hold()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell, `>&-`
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123
@@ -216,6 +219,13 @@ def _check(command: argparse.ArgumentParser) -> None:
     add("--format", choices=FORMATS, default="text", help="how to print the report (default: text)")
     add("--statistics", action="store_true", help="print how often each check answered, not the findings")
     add("--output", metavar="FILE", help="write the report there")
+    add(
+        "--patience",
+        type=_count,
+        default=60,
+        metavar="SECONDS",
+        help="under torchrun or accelerate launch: how long rank 0 waits for the others (default: 60)",
+    )
     add("--facts", metavar="FILE", help="judge recorded facts instead of scanning")
     add("--save-facts", metavar="FILE", help="record what the scan saw")
     add("-v", "--verbose", action="store_true", help="name everything that was skipped or is healthy")

@@ -112,6 +112,20 @@ def test_an_adapter_its_run_and_both_in_one(evaluate: Evaluate) -> None:
     assert run["settings"]["backend"].startswith("transformers ")
 
 
+def test_four_bits(evaluate: Evaluate) -> None:
+    import transformers
+    from packaging.version import Version
+
+    told = evaluate("adapter", load={"quant": "nf4", "device": "cpu"})
+    if Version(transformers.__version__) < Version("4.50"):
+        assert told["code"] == 2
+        assert "quantises on a GPU only" in told["err"]
+        return
+    assert told["settings"]["backend"].endswith("(cpu, float32, nf4)")
+    assert answers(told) != answers(evaluate("adapter", "whole"))
+    assert evaluate("adapter", load={"quant": "nf4", "merge": True})["code"] == 2
+
+
 def test_what_ends_an_answer_is_told(evaluate: Evaluate) -> None:
     told = evaluate("model", generate={"temperature": 4.0, "max_new_tokens": 60, "seed": [0, 1, 2]})
     ends = {finish: [one for one in told["samples"] if one["finish"] == finish] for finish in ("stop", "length")}
