@@ -14,6 +14,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from doctor.binaries import Binaries
+from doctor.probe import Probe
+from doctor.rank import Rank
+
 if TYPE_CHECKING:
     from packaging.version import Version
 
@@ -118,6 +122,16 @@ class Python:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """A process that holds memory of a GPU, in bytes; 0: not told."""
+
+    pid: int
+    memory: int = 0
+    name: str = ""
+    """Its program, where it can be seen from here."""
+
+
+@dataclass(frozen=True)
 class Gpu:
     """One accelerator; memory in bytes."""
 
@@ -125,6 +139,7 @@ class Gpu:
     memory: int
     free: int
     capability: str | None = None
+    holders: tuple[Holder, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,6 +153,10 @@ class Machine:
     backend: Literal["cuda", "rocm", "mps", "none"] = "none"
     memory: int | None = None
     disk_free: int | None = None
+    wsl: bool = False
+    """Whether Linux runs inside Windows."""
+    hidden: str | None = None
+    """Under WSL: a library of a Linux driver that is found before Windows' own."""
     note: str | None = None
     """Why the GPU could not be asked, where it could not."""
 
@@ -322,6 +341,7 @@ class Facts:
     duplicates: Mapping[str, tuple[Package, ...]] = field(default_factory=dict)
     """Distributions of which the path has several versions: every copy, the imported one first."""
     machine: Machine = Machine()
+    binaries: Binaries = field(default_factory=Binaries)
     variables: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
     models: tuple[ModelFacts, ...] = ()
@@ -345,6 +365,10 @@ class Facts:
     """Bytes of GPU memory to judge by instead of this machine's (`--vram`)."""
     max_length: int | None = None
     """Tokens of a training row (`--max-length`)."""
+    probes: tuple[Probe, ...] = ()
+    """What came of importing the compiled libraries, where `--probe` asked for it."""
+    ranks: tuple[Rank, ...] = ()
+    """The processes of a distributed launch, this one among them; none where the doctor runs alone."""
     against: str | None = None
     """The release judged instead of the installed one, e.g. `transformers==5.23.0`."""
 
