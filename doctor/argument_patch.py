@@ -18,6 +18,7 @@ from doctor import signatures
 from doctor.given import CallGiven, DictGiven, Given, StoreGiven
 from doctor.patch import File, Patch, parsed
 from doctor.script import PARTIAL, Callee, Script, pretrained_keyword, script_of
+from doctor.traversal import find
 
 TRAINING_ARGUMENTS = frozenset({"transformers.TrainingArguments", "transformers.Seq2SeqTrainingArguments"})
 TRAINER = frozenset({"transformers.Trainer", "transformers.Seq2SeqTrainer"})
@@ -217,7 +218,7 @@ class ArgumentPatch(ScriptPatch, ABC):
 
 def _is_fallback(handler: cst.ExceptHandler) -> bool:
     """Whether a handler is for a keyword that the release does not take: what is in it is the author's own answer."""
-    return bool(m.findall(handler.type, m.Name("TypeError"))) if handler.type else False
+    return bool(find(handler.type, m.Name("TypeError"))) if handler.type else False
 
 
 STORE = m.Subscript(slice=[m.SubscriptElement(m.Index(m.SimpleString()))])

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from doctor.nodes import Nodes
 from doctor.scopes import dotted
 
 Use = Literal["ids", "mapping", "unknown"]
@@ -19,14 +20,13 @@ TAKES_IDS = frozenset({"len", "list", "generate", "tensor", "decode", "LongTenso
 SETTLED = frozenset({"return_dict", "return_assistant_tokens_mask"})
 
 
-def chat_uses(tree: ast.Module) -> Mapping[str, tuple[ast.Call, Use]]:
+def chat_uses(file: Nodes) -> Mapping[str, tuple[ast.Call, Use]]:
     """Every call that tokenises and does not say `return_dict`, under its text, with the use of its answer."""
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     found: dict[str, tuple[ast.Call, Use]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _tokenises(node):
+    for node in file.nodes(ast.Call):
+        if _tokenises(node):
             key = ast.unparse(node)
-            use = _use(node, parents)
+            use = _use(node, file.around)
             before = found.get(key)
             found[key] = (node, use if before is None or before[1] == use else "unknown")
     return found

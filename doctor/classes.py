@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 
-from doctor.parsing import parsed
+from doctor.nodes import Nodes
+from doctor.parsing import walked
 from doctor.releases import related
 
 
 class Classes:
     """What patches and checks ask about the top-level classes of a file; names are those in the file."""
 
-    def __init__(self, source: str | ast.Module) -> None:
-        body = (parsed(source) if isinstance(source, str) else source).body
-        self.nodes = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
+    def __init__(self, source: str | Nodes) -> None:
+        self._file = walked(source) if isinstance(source, str) else source
+        self.nodes = {node.name: node for node in self._file.tree.body if isinstance(node, ast.ClassDef)}
         self._bases: dict[str, list[str]] = {}
 
     def bases(self, name: str) -> list[str]:
@@ -64,7 +66,7 @@ class Classes:
     def member(self, name: str, attribute: str) -> str | None:
         """The class of the file that `__init__` makes `self.<attribute>` an instance of."""
         init = self.method(name, "__init__")
-        lines = [node for node in ast.walk(init) if isinstance(node, ast.Assign)] if init else []
+        lines = self._file.within(init, ast.Assign) if init else []
         values = {ast.unparse(target): node.value for node in lines for target in node.targets}
         value = values.get(f"self.{attribute}")
         if isinstance(value, ast.Name):  # made beforehand, under a local name
@@ -130,13 +132,13 @@ class Classes:
     def _holds(self, name: str, attribute: str) -> bool:
         """Whether the `__init__` of a class assigns `self.<attribute>`."""
         init = self.method(name, "__init__")
-        lines = [node for node in ast.walk(init) if isinstance(node, ast.Assign)] if init else []
+        lines = self._file.within(init, ast.Assign) if init else []
         return any(ast.unparse(target) == f"self.{attribute}" for line in lines for target in line.targets)
 
     def _inner_model(self, name: str) -> str | None:
         """The attribute that `__init__` makes a model of the file, where there is one such attribute."""
         init = self.method(name, "__init__")
-        made = [node for node in ast.walk(init) if isinstance(node, ast.Assign)] if init else []
+        made = self._file.within(init, ast.Assign) if init else []
         paths = {_attribute(ast.unparse(target)) for node in made for target in node.targets}
         inner = [path for path in paths if path and (cls := self.member(name, path)) and self.is_model(cls)]
         return inner[0] if len(inner) == 1 else None
@@ -149,19 +151,21 @@ class Classes:
     def called_by(self, method: str) -> set[str]:
         """A method and those that it calls on `self`, in whichever class of the file."""
         methods = [node for owner in self.nodes.values() for node in owner.body if isinstance(node, ast.FunctionDef)]
-        calls = {node.name: set[str]() for node in methods}
+        named: dict[str, list[ast.FunctionDef]] = defaultdict(list)
         for node in methods:
-            calls[node.name] |= {name for inner in ast.walk(node) if (name := _called_on_self(inner))}
+            named[node.name].append(node)
         reached, waiting = set[str](), {method}
         while waiting:
             reached |= waiting
-            waiting = {name for called in waiting for name in calls.get(called, ())} - reached
-        return reached & calls.keys()
+            bodies = [node for name in waiting for node in named.get(name, ())]
+            calls = (_called_on_self(call) for node in bodies for call in self._file.within(node, ast.Call))
+            waiting = {name for name in calls if name} - reached
+        return reached & named.keys()
 
 
-def _called_on_self(node: ast.AST) -> str | None:
-    """The method's name, where a node is `self.method(...)`."""
-    func = node.func if isinstance(node, ast.Call) else None
+def _called_on_self(call: ast.Call) -> str | None:
+    """The method's name, where a call is `self.method(...)`."""
+    func = call.func
     if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "self":
         return func.attr
     return None

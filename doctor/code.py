@@ -5,39 +5,29 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import chain
 from operator import attrgetter
-from typing import TypeVar
 
 from doctor.classes import Classes
 from doctor.model import Location, Source
+from doctor.nodes import Function as Function
+from doctor.nodes import Node, Nodes
 from doctor.notebook import Notebook, notebook_of
 from doctor.parsing import OURS as OURS
+from doctor.parsing import split
 
-Node = TypeVar("Node", bound=ast.AST)
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-_LINE_END = re.compile(r"\r\n|\r|\n")
 _VERSION_TEST = re.compile(r"version|TYPE_CHECKING|greater_or_equal", re.IGNORECASE)
-_LEAVES = {"ctx", "id", "attr", "arg", "kind", "type_comment", "op", "ops", "asname", "module", "level", "is_async"}
-"""Fields that hold no expression or statement."""
+_NAMED: dict[type[ast.AST], attrgetter[str]] = {
+    ast.Name: attrgetter("id"),
+    ast.Attribute: attrgetter("attr"),
+    ast.FunctionDef: attrgetter("name"),
+    ast.ClassDef: attrgetter("name"),
+    ast.alias: attrgetter("name"),
+}
+"""What names something, and where the name is."""
 _IGNORE = re.compile(r"#\s*doctor:\s*ignore(?:\[([\w\-, ]*)\])?")
-
-
-class _Branches(dict[type[ast.AST], tuple[str, ...]]):
-    """For each type of node the fields that can hold nodes worth a visit, last first: a third of them all."""
-
-    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
-        fields = () if kind is ast.Constant else tuple(name for name in kind._fields if name not in _LEAVES)
-        return self.setdefault(kind, fields[::-1])
-
-
-_BRANCHES = _Branches()
-
-
-_LINE = attrgetter("lineno")
 
 
 class Code:
@@ -49,7 +39,6 @@ class Code:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._sorted: set[type[ast.AST]] = set()
         self.text = (source.text or "").removeprefix("\ufeff")  # a byte order mark is no part of the program
         self.notebook: Notebook | None = None
         if source.kind == "notebook":
@@ -62,66 +51,38 @@ class Code:
             warnings.simplefilter("ignore")  # invalid escapes in somebody's docstring are not our subject
             return ast.parse(self.text, self.source.path)
 
-    def lines(self) -> list[str]:
-        """The lines, without their ends."""
-        return self._lines
-
     @cached_property
-    def _by_type(self) -> dict[type[ast.AST], list[ast.AST]]:
-        by_type: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
-        parents: dict[ast.AST, ast.AST] = {}
-        stack: list[ast.AST] = [self.tree]
-        take, give, branches = stack.pop, stack.append, _BRANCHES
-        while stack:  # depth first, so that each list is nearly in the order of the file
-            node = take()
-            kind = node.__class__
-            by_type[kind].append(node)
-            for name in branches[kind]:
-                value = getattr(node, name, None)
-                if value.__class__ is list:
-                    for child in value[::-1]:
-                        if isinstance(child, ast.AST):
-                            give(child)
-                            parents[child] = node
-                elif value is not None and isinstance(value, ast.AST):
-                    give(value)
-                    parents[value] = node
-        self._parents = parents
-        return by_type
+    def index(self) -> Nodes:
+        """The nodes of the tree, found by type and place."""
+        return Nodes(self.tree)
 
     def every(self, kind: type[Node]) -> list[Node]:
         """Every node of one type, in no order."""
-        found: list[Node] = self._by_type.get(kind, [])  # type: ignore[assignment]
-        return found
+        return self.index.every(kind)
 
     def nodes(self, kind: type[Node]) -> list[Node]:
         """Every node of one type, in the order of the file."""
-        found = self.every(kind)
-        if kind not in self._sorted and "lineno" in kind._attributes:
-            self._sorted.add(kind)
-            found.sort(key=_LINE)
-        return found
+        return self.index.nodes(kind)
 
     def within(self, around: ast.stmt, kind: type[Node]) -> list[Node]:
         """Every node of one type on the lines of a statement, in the order of the file."""
-        nodes = self.nodes(kind)
-        first, end = around.lineno, around.end_lineno or around.lineno
-        return nodes[bisect_left(nodes, first, key=_LINE) : bisect_right(nodes, end, key=_LINE)]
+        return self.index.within(around, kind)
 
     def parents(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes around one, innermost first."""
-        self._by_type  # noqa: B018 (fills the table)
-        while node in self._parents:
-            node = self._parents[node]
-            yield node
+        return self.index.parents(node)
 
     def function(self, node: ast.AST) -> Function | None:
         """The innermost function around a node."""
-        return next((p for p in self.parents(node) if isinstance(p, Function)), None)
+        return self.index.function(node)
 
     def class_of(self, node: ast.AST) -> ast.ClassDef | None:
         """The innermost class around a node."""
-        return next((p for p in self.parents(node) if isinstance(p, ast.ClassDef)), None)
+        return self.index.class_of(node)
+
+    def lines(self) -> list[str]:
+        """The lines, without their ends."""
+        return self._lines
 
     def location(self, node: ast.AST) -> Location:
         """Where a node begins; the column counts characters, as editors do."""
@@ -171,18 +132,15 @@ class Code:
     @cached_property
     def classes(self) -> Classes:
         """The classes of the file's top level."""
-        return Classes(self.tree)
+        return Classes(self.index)
 
     @cached_property
     def names(self) -> frozenset[str]:
         """Every name, attribute and definition of the file, outside what patches put there."""
-        named: list[tuple[ast.AST, str]] = [(name, name.id) for name in self.every(ast.Name)]
-        named += [(attribute, attribute.attr) for attribute in self.every(ast.Attribute)]
-        named += [(function, function.name) for function in self.every(ast.FunctionDef)]
-        named += [(around, around.name) for around in self.every(ast.ClassDef)]
-        named += [(alias, alias.name) for alias in self.every(ast.alias)]
-        ours = OURS in self.text
-        return frozenset(name for node, name in named if not (ours and self.ours(node)))
+        theirs = [(name, self.every(kind)) for kind, name in _NAMED.items()]
+        if OURS in self.text:
+            theirs = [(name, [node for node in nodes if not self.ours(node)]) for name, nodes in theirs]
+        return frozenset(chain.from_iterable(map(name, nodes) for name, nodes in theirs))
 
     @cached_property
     def imports(self) -> dict[str, str]:
@@ -220,4 +178,4 @@ class Code:
 
     @cached_property
     def _lines(self) -> list[str]:
-        return _LINE_END.split(self.text)  # str.splitlines also ends lines at form feeds; Python's parser does not
+        return split(self.text)  # str.splitlines also ends lines at form feeds; Python's parser does not

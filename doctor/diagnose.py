@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from doctor.code import Code
+from doctor.crew import cores, spread
 from doctor.index import entries, mender
 from doctor.model import Check, Facts, Finding, Location, Package, Remedy, Severity, Skip, Source, complete, normalise
 from doctor.parsing import uncollected
@@ -17,6 +18,8 @@ from doctor.remote import Layout
 
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 CRASHED = "check-crashed"
+MUCH = 3_000_000
+"""Bytes of sources that take a second or so to judge: more of them are judged by several processes."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,26 @@ def diagnose(
     if readers and facts.sources:
         layout = Layout(facts)
         sources = [source for source in facts.sources if source.text is not None and not layout.superseded(source)]
-        with uncollected():
-            for source in sources:
-                findings += _read(source, readers, facts, skipped)
+        for found, left in _answers(sources, readers, facts):
+            findings += found
+            skipped += left
     findings = [replace(f, patch=f.patch or mender(f.construct or f.id)) for f in findings]
     ranks = list(Severity)
     findings.sort(key=lambda f: (ranks.index(f.severity or Severity.HINT), *_place(f.where), f.id))
     return Diagnosis(tuple(dict.fromkeys(findings)), tuple(dict.fromkeys(skipped)))
+
+
+def _answers(
+    sources: Sequence[Source], readers: Sequence[Check], facts: Facts
+) -> Iterator[tuple[list[Finding], list[Skip]]]:
+    """What the checks answer about the sources, part by part; all cores are used where there is much to read."""
+
+    def work(part: Sequence[Source]) -> tuple[list[Finding], list[Skip]]:
+        skipped: list[Skip] = []
+        with uncollected():
+            return [finding for source in part for finding in _read(source, readers, facts, skipped)], skipped
+
+    return spread(work, sources, cores() if sum(source.size for source in sources) > MUCH else 1)
 
 
 def _place(where: Location | None) -> tuple[str, int, int, int]:
@@ -95,7 +111,8 @@ def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[
         skipped.append(Skip(source.path, f"is no notebook: {error}"))
         return
     data = (source.text if code.notebook is None else code.text).encode("utf-8", "surrogatepass")
-    wanted = [check for check in readers if source.kind in check.kinds and _worth_reading(check, data)]
+    held = _Held(data)
+    wanted = [check for check in readers if source.kind in check.kinds and held.interests(check)]
     if not wanted:
         return
     try:
@@ -121,8 +138,21 @@ def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[
                 yield finding
 
 
-def _worth_reading(check: Check, data: bytes) -> bool:
-    return any(needle in data for needle in check.needles) and (check.confirm is None or bool(check.confirm(data)))
+class _Held(dict[bytes, bool]):
+    """Which needles the bytes of a file hold; each is searched for once for all checks that name it."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.data = data
+
+    def __missing__(self, needle: bytes) -> bool:
+        return self.setdefault(needle, needle in self.data)
+
+    def interests(self, check: Check) -> bool:
+        """Whether the file is worth parsing for a check."""
+        if not any(map(self.__getitem__, check.needles)):
+            return False
+        return check.confirm is None or bool(check.confirm(self.data))
 
 
 def _crash(check: Check, error: Exception, where: Location | None = None) -> Finding:

@@ -52,9 +52,17 @@ def _kind(code: Code, name: str) -> str | None:
     found = next((KINDS[base] for base in bases if base in KINDS), None)
     if found is None and any(re.search(r"(?<!TF)(?<!Flax)PreTrainedModel$", base) for base in bases):
         found = "PreTrainedModel"  # the library's own LlamaPreTrainedModel and the like
+    if found is None and any(_is_library_tokenizer(code, base) for base in bases):
+        found = "PreTrainedTokenizerBase"  # LlamaTokenizerFast and the like
     if found == "PreTrainedModel" and any(base.endswith("GenerationMixin") for base in bases):
         return "GenerationMixin"
     return found
+
+
+def _is_library_tokenizer(code: Code, base: str) -> bool:
+    return re.search(r"\wTokenizer(Fast)?$", base) is not None and code.imports.get(base, "").startswith(
+        "transformers."
+    )
 
 
 def makes(code: Code, facts: Facts, name: str) -> bool:
@@ -70,7 +78,8 @@ def makes(code: Code, facts: Facts, name: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _made(code: Code) -> frozenset[str]:
+    stores = ast.Store  # compared by identity, for there are thousands
     methods = {function.name for function in code.every(ast.FunctionDef)}
-    stored = {node.attr for node in code.every(ast.Attribute) if isinstance(node.ctx, ast.Store)}
-    named = {node.id for node in code.every(ast.Name) if isinstance(node.ctx, ast.Store)}
+    stored = {node.attr for node in code.every(ast.Attribute) if node.ctx.__class__ is stores}
+    named = {node.id for node in code.every(ast.Name) if node.ctx.__class__ is stores}
     return frozenset(methods | stored | named)

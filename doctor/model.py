@@ -177,6 +177,11 @@ class Source:
     imported: bool = True
     """Whether this very copy is imported (modules cache, script); transformers copies snapshots and model folders."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of the text as UTF-8; 0 where it was not kept."""
+        return len(self.__dict__["_text"] or b"")
+
 
 @dataclass(frozen=True)
 class Launch:

@@ -6,11 +6,11 @@ import ast
 import gc
 import re
 import warnings
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TypeVar
+
+from doctor.nodes import Node, Nodes
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 OURS = "_doctor_"
@@ -42,24 +42,23 @@ def parsed(text: str) -> ast.Module:
 @lru_cache(maxsize=2)
 def lines(text: str) -> tuple[str, ...]:
     """A file's lines as Python counts them: a form feed ends none."""
-    return tuple(_LINE_END.split(text))
+    return tuple(split(text))
 
 
-Node = TypeVar("Node", bound=ast.AST)
-
-
-def nodes(text: str, kind: type[Node]) -> list[Node]:
-    """Every node of one type in a file, in no order; all patches of a file share one walk through its tree."""
-    found: list[Node] = _by_type(text).get(kind, [])  # type: ignore[assignment]
-    return found
+def split(text: str) -> list[str]:
+    """A text's lines, without their ends."""
+    return _LINE_END.split(text) if "\r" in text else text.split("\n")
 
 
 @lru_cache(maxsize=2)
-def _by_type(text: str) -> dict[type[ast.AST], list[ast.AST]]:
-    by_type: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
-    for node in ast.walk(parsed(text)):
-        by_type[type(node)].append(node)
-    return by_type
+def walked(text: str) -> Nodes:
+    """The nodes of a file's text; all patches of a file share one walk through its tree."""
+    return Nodes(parsed(text))
+
+
+def nodes(text: str, kind: type[Node]) -> list[Node]:
+    """Every node of one type in a file, in no order."""
+    return walked(text).every(kind)
 
 
 @contextmanager

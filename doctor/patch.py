@@ -12,8 +12,8 @@ import importlib
 import pkgutil
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
 
@@ -22,8 +22,9 @@ import libcst as cst
 from doctor.importing import with_imports
 from doctor.parsing import OURS as OURS
 from doctor.parsing import Refusal as Refusal
+from doctor.parsing import nodes, uncollected
 from doctor.parsing import parsed as parsed
-from doctor.parsing import uncollected
+from doctor.traversal import Chain
 
 BANNER = "# Added by tune-doctor: lets this file run on every transformers release from 4.47 to 5.x."
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -114,8 +115,8 @@ class Patch:
 
     def import_of(self, module: str, name: str) -> str:
         """A name of a module under which the rewritten file knows it; it will be imported where it is not yet."""
-        for node in ast.walk(parsed(self.file.text)):
-            if isinstance(node, ast.ImportFrom) and node.module == module and not node.level:
+        for node in nodes(self.file.text, ast.ImportFrom):
+            if node.module == module and not node.level:
                 for alias in node.names:
                     if alias.name == name:
                         return alias.asname or name
@@ -179,7 +180,7 @@ def _traversed(file: File, short: str, patches: Sequence[Patch]) -> tuple[str, s
     helpers: dict[str, str] = {}
     imports: set[tuple[str, str]] = set()
     for _ in range(PASSES):
-        chain = _Chain(file, patches)
+        chain = Chain(file, patches)
         module = chain.walk(module)
         applied |= chain.applied
         helpers |= file.helpers
@@ -247,104 +248,6 @@ def catalogue() -> tuple[type[Patch], ...]:
         classes = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Patch)]
         found += [value for value in classes if value.__module__ == module.__name__]
     return tuple(found)
-
-
-Handler = Callable[..., Any]
-
-_DEFINITIONS = (cst.ClassDef, cst.FunctionDef)
-# fmt: off
-_LEAVES = frozenset({
-    cst.Name, cst.SimpleString, cst.Integer, cst.Float, cst.Dot, cst.Comma, cst.Colon, cst.Semicolon, cst.AssignEqual,
-    cst.LeftParen, cst.RightParen, cst.LeftSquareBracket, cst.RightSquareBracket, cst.And, cst.Or, cst.Equal,
-    cst.NotEqual, cst.Is, cst.IsNot, cst.In, cst.NotIn, cst.Add, cst.Subtract, cst.Multiply, cst.Divide,
-    cst.SimpleWhitespace, cst.ParenthesizedWhitespace, cst.TrailingWhitespace, cst.EmptyLine, cst.Comment, cst.Newline,
-})
-# fmt: on
-"""Nodes with nothing below them that a patch could want."""
-_PUNCTUATION = re.compile(
-    r"whitespace|lines|lpar|rpar|comma|colon|dot|equal|header|footer|bracket|brace|newline|indent|encoding"
-)
-"""Fields of a node that hold what is between the parts of a program."""
-
-
-class _Parts(dict[type[cst.CSTNode], tuple[str, ...]]):
-    """For each type of node the fields that can hold nodes which a patch could want."""
-
-    def __missing__(self, kind: type[cst.CSTNode]) -> tuple[str, ...]:
-        names = (field.name for field in fields(kind))
-        return self.setdefault(kind, tuple(name for name in names if not _PUNCTUATION.search(name)))
-
-
-_PARTS = _Parts()
-
-
-class _Chain:
-    """Hands each node to every patch that asked for its type, so that the tree is walked once for all of them.
-
-    libcst's own traversal makes every node anew; here a node stays the same unless something below it changes.
-    """
-
-    def __init__(self, file: File, patches: Sequence[Patch]) -> None:
-        self.file, self.applied, self.again = file, set[str](), False
-        self.visits: dict[type[cst.CSTNode], list[Handler]] = {}
-        self.leaves: dict[type[cst.CSTNode], list[tuple[str, Handler]]] = {}
-        for patch in patches:
-            for name in dir(patch):
-                verb, _, kind = name.partition("_")
-                if verb == "visit":
-                    self.visits.setdefault(getattr(cst, kind), []).append(getattr(patch, name))
-                elif verb == "leave":
-                    self.leaves.setdefault(getattr(cst, kind), []).append((patch.id(), getattr(patch, name)))
-
-    def walk(self, node: Any) -> Any:
-        """A node as the patches leave it: itself, another in its place, or several."""
-        kind = type(node)
-        if kind in _LEAVES and kind not in self.leaves:
-            return node
-        definition = kind in _DEFINITIONS
-        if definition and node.name.value.startswith(OURS):
-            return node
-        for visit in self.visits.get(kind, ()):
-            visit(node)
-        if definition:
-            self.file.scope.append(node)
-        changes = {name: now for name in _PARTS[kind] if (now := self._part(part := getattr(node, name))) is not part}
-        if definition:
-            self.file.scope.pop()
-        updated = node.with_changes(**changes) if changes else node
-        return self._left(node, updated) if kind in self.leaves else updated
-
-    def _part(self, part: Any) -> Any:
-        """What a field of a node holds, its nodes walked."""
-        if isinstance(part, cst.CSTNode):
-            return self.walk(part)
-        if not isinstance(part, tuple | list):
-            return part
-        found = [self._part(one) for one in part]
-        if all(now is one for now, one in zip(found, part, strict=True)):
-            return part
-        several = (now if isinstance(now, cst.FlattenSentinel) else [now] for now in found)
-        return [node for nodes in several for node in nodes if not isinstance(node, cst.RemovalSentinel)]
-
-    def _left(self, original: Any, updated: Any) -> Any:
-        """A node as the patches that asked for its type leave it, one after the other."""
-        node, changers = updated, list[tuple[str, Handler]]()
-        for name, leave in self.leaves[type(original)]:
-            left = leave(original, node)
-            if left is node:
-                continue
-            if type(left) is not type(original):
-                changers.append((name, leave))  # last, because the patches behind it know the old type only
-                continue
-            self.applied.add(name)
-            node = left
-        for name, leave in changers:
-            left = leave(original, node)
-            if left is not node:
-                self.applied.add(name)
-                self.again |= len(changers) > 1
-                return left
-        return node
 
 
 def _with_helpers(module: cst.Module, helpers: Mapping[str, str]) -> cst.Module:

@@ -69,6 +69,7 @@ def _minor(text: str) -> Minor | None:
     return (int(major), int(rest)) if rest else None
 
 
+@cache
 def imported(module: str, name: str) -> Life | None:
     """The releases in which `from module import name` works, None where the table knows nothing against it."""
     parts = module.split(".")
@@ -76,13 +77,14 @@ def imported(module: str, name: str) -> Life | None:
     asked = [(module, name)]
     for depth in range(2, len(parts) + 1):
         asked += [(".".join(parts[:depth]), "*"), (".".join(parts[: depth - 1]), parts[depth - 1])]
-    rows = [row for where, what in asked if (row := _row(where, what)) is not None]
+    rows = [row for where, what in asked if (row := _rows(where).get(what)) is not None]
     return Life(*rows) if rows else None
 
 
-def _row(module: str, name: str) -> str | None:
-    rows = _names().get(module, {})
-    return next((spans for spans, names in rows.items() if name in names.split()), None)
+@cache
+def _rows(module: str) -> dict[str, str]:
+    """The names of a module to their spans."""
+    return {name: spans for spans, names in _names().get(module, {}).items() for name in names.split()}
 
 
 def requires(judged: Minor) -> tuple[str, ...]:

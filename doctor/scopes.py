@@ -6,8 +6,11 @@ import ast
 import re
 from collections.abc import Iterator
 
+from doctor.nodes import BRANCHES
+
 Scope = tuple[str, ...]
 """The names of the definitions around a node, outermost first."""
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def dotted(node: ast.AST | None) -> str | None:
@@ -50,16 +53,21 @@ def is_super(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
 
 
-def scoped(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
-    """Every node below one, in the order of the file, with its scope."""
+def scoped(node: ast.AST, scope: Scope, kinds: tuple[type[ast.AST], ...]) -> Iterator[tuple[ast.AST, Scope]]:
+    """Every node of some types below one, in the order of the file, with its scope."""
     stack: list[tuple[ast.AST, Scope]] = [(node, scope)]
     while stack:
         node, scope = stack.pop()
-        yield node, scope
-        inner = (
-            (*scope, node.name) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else scope
-        )
-        stack += [(child, inner) for child in reversed(list(ast.iter_child_nodes(node)))]
+        if isinstance(node, kinds):
+            yield node, scope
+        if isinstance(node, _DEFINITIONS):
+            scope = (*scope, node.name)
+        for name in BRANCHES[node.__class__]:
+            part = node.__dict__.get(name)
+            if isinstance(part, list):
+                stack += [(child, scope) for child in reversed(part) if isinstance(child, ast.AST)]
+            elif isinstance(part, ast.AST):
+                stack.append((part, scope))
 
 
 def imports(nodes: Iterator[ast.AST]) -> Iterator[tuple[str, str]]:

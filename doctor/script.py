@@ -24,6 +24,11 @@ METHODS = frozenset({"from_pretrained", "push_to_hub", "save_pretrained", "apply
 MODEL_KEYWORDS = frozenset({"model_kwargs", "model_init_kwargs"})
 """Keywords whose dictionaries are unpacked into a model's `from_pretrained`."""
 SETTINGS = r"TrainingArguments$|^trl\.\w+Config$"
+TELLING = (
+    *(ast.Call, ast.Return, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.Subscript),
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Try),
+)
+"""The nodes that say what is called, or what a name stands for."""
 PARTIAL = frozenset({"functools.partial", "partial"})
 
 
@@ -53,7 +58,11 @@ class Script:
     """A module, read for what its names stand for."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self.nodes = list(scoped(tree, ()))
+        told = list(scoped(tree, (), (*TELLING, ast.Attribute)))
+        self.nodes = [(node, scope) for node, scope in told if not isinstance(node, ast.Attribute)]
+        self.attributes = [(node, scope) for node, scope in told if isinstance(node, ast.Attribute)]
+        self.assigned = [(target, value, scope) for node, scope in self.nodes for target, value in assignments(node)]
+        self._called: dict[ast.Call, Callee | None] = {}
         self.imports = dict(imports(node for node, _ in self.nodes))
         self.classes = {node.name: node for node, _ in self.nodes if isinstance(node, ast.ClassDef)}
         self.bound: set[tuple[Scope, str]] = set()
@@ -74,9 +83,8 @@ class Script:
                     self.bound.add((within(name, scope), name))
                 if isinstance(target, ast.Name):
                     self._alias(target.id, value)
-        for node, scope in self.nodes:
-            for target, value in assignments(node):
-                self._kind(target, value, scope)
+        for target, value, scope in self.assigned:
+            self._kind(target, value, scope)
 
     def _parameters(self, function: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
         for parameter in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs):
@@ -108,10 +116,8 @@ class Script:
     def _parser(self, node: ast.expr) -> list[ast.expr]:
         """The classes of an HfArgumentParser: the call itself or a variable that holds it."""
         calls = [node] if isinstance(node, ast.Call) else []
-        for other, _ in self.nodes:
-            for target, value in assignments(other):
-                if isinstance(value, ast.Call) and dotted(target) == dotted(node):
-                    calls.append(value)
+        name = dotted(node)
+        calls += [v for target, v, _ in self.assigned if isinstance(v, ast.Call) and dotted(target) == name]
         for call in calls:
             if (dotted(call.func) or "").endswith("HfArgumentParser"):
                 given = [*call.args, *(k.value for k in call.keywords if k.arg == "dataclass_types")][:1]
@@ -120,17 +126,19 @@ class Script:
 
     def _follow(self) -> None:
         for node, scope in self.nodes:
-            if isinstance(node, ast.Call) and (callee := self.called(node, scope)):
-                for keyword in node.keywords:
-                    inner = callee if keyword.arg is None else pretrained_keyword(keyword.arg)
-                    if inner:
-                        self._unpacked(keyword.value, scope, inner)
+            if isinstance(node, ast.Call):
+                if callee := self.called(node, scope):
+                    for keyword in node.keywords:
+                        inner = callee if keyword.arg is None else pretrained_keyword(keyword.arg)
+                        if inner:
+                            self._unpacked(keyword.value, scope, inner)
+                if node.args and (callee := self.parsed_settings(node)):
+                    self._unpacked(node.args[0], scope, callee)
+                continue
             for target, value in assignments(node):
                 name = variable(target)
                 if name and value and (callee := self.dictionary(name, scope)):
                     self._unpacked(value, scope, callee)
-            if isinstance(node, ast.Call) and node.args and (callee := self.parsed_settings(node)):
-                self._unpacked(node.args[0], scope, callee)
             if callee := self._answer(node, scope):
                 assert isinstance(node, ast.Return) and node.value
                 self._unpacked(node.value, scope, callee)
@@ -248,6 +256,11 @@ class Script:
 
     def called(self, call: ast.Call, scope: Scope) -> Callee | None:
         """What a call of the module calls."""
+        if call not in self._called:
+            self._called[call] = self._calls(call, scope)
+        return self._called[call]
+
+    def _calls(self, call: ast.Call, scope: Scope) -> Callee | None:
         if callee := self.called_by(dotted(call.func), call.func, scope):
             return callee
         full = self.full(dotted(call.func))
@@ -291,8 +304,9 @@ class Script:
                 elif isinstance(node.func, ast.Attribute) and node.func.attr == "update":
                     callee = self.dictionary(dotted(node.func.value) or "", scope)
                     yield from _entries(callee, node) if callee else ()
-            if isinstance(node, ast.Call) and (callee := self.parsed_settings(node)):
-                yield from self._parsed(node, callee)
+                if callee := self.parsed_settings(node):
+                    yield from self._parsed(node, callee)
+                continue
             for target, value in assignments(node):
                 yield from self._stored(target, value, scope)
             if callee := self._answer(node, scope):
@@ -315,10 +329,9 @@ class Script:
 
     def _instance(self, text: str, scope: Scope) -> ast.ClassDef | None:
         """The class of the script that a variable, or a call, is an instance of."""
-        for node, _ in self.nodes:
-            for target, value in assignments(node):
-                if dotted(target) == text and isinstance(value, ast.Call):
-                    return self.classes.get(dotted(value.func) or "")
+        for target, value, _ in self.assigned:
+            if dotted(target) == text and isinstance(value, ast.Call):
+                return self.classes.get(dotted(value.func) or "")
         return self.classes.get(text)
 
     def _options(self, callee: Callee) -> Iterator[Argument]:
@@ -339,9 +352,7 @@ class Script:
 
     def reads(self) -> Iterator[Argument]:
         """Every attribute that is read or set on the arguments of a training run: `training_args.no_cuda`."""
-        for node, scope in self.nodes:
-            if not isinstance(node, ast.Attribute):
-                continue
+        for node, scope in self.attributes:
             if callee := self.settings(dotted(node.value), scope):
                 yield Argument(callee, node.attr, node, node)
             elif node.attr == "tokenizer" and (trainer := self.trainer(dotted(node.value), scope)):

@@ -17,8 +17,9 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.classes import Classes
-from doctor.parsing import lines, nodes
+from doctor.parsing import lines, nodes, walked
 from doctor.patch import OURS, Example, File, Patch, method, parsed
+from doctor.traversal import find
 
 INIT = """
     def _init_weights(self, module):
@@ -263,7 +264,7 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
             return
         if (self.file.classes[0].name.value, node.name.value) not in self.promising:
             return
-        found = [cst.ensure_type(line, cst.SimpleStatementLine) for line in m.findall(node, m.SimpleStatementLine())]
+        found = [cst.ensure_type(line, cst.SimpleStatementLine) for line in find(node, m.SimpleStatementLine())]
         tensors, needed = _tensors(found, self.makers), set[str]()
         for line in reversed(found):
             buffer = self._buffer(line) if self.buffers else None
@@ -271,12 +272,12 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
                 needed |= _names(buffer[1])
                 continue
             targets, value = _assigned(line)
-            if value is None or m.findall(value, MODULE):
+            if value is None or find(value, MODULE):
                 continue
             kept = any(target.startswith("self.") for target in targets) and targets & tensors
             if kept or targets & needed:
                 needed |= _names(value)
-                if kept or m.findall(value, COMPUTED):
+                if kept or find(value, COMPUTED):
                     self.lost.add(line)
 
     def leave_SimpleStatementLine(
@@ -289,7 +290,7 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
             return updated_node
         name, value = buffer
         first: list[cst.BaseStatement] = []
-        if m.findall(value, MAKES):
+        if find(value, MAKES):
             local = f"{name.raw_value}_buffer" if isinstance(name, cst.SimpleString) else "buffer"
             computed = cst.Assign([cst.AssignTarget(cst.Name(local))], value)
             first = [_on_cpu(cst.SimpleStatementLine([computed], leading_lines=updated_node.leading_lines))]
@@ -332,7 +333,7 @@ assert torch.equal(reloaded(M(TinyConfig())).rope.inv_freq, Rope(64).inv_freq)
             return updated_node
         if not self.file.classes:
             return updated_node
-        if not isinstance(body, cst.IndentedBlock) or m.findall(body, m.Name("_doctor_restore_buffers")):
+        if not isinstance(body, cst.IndentedBlock) or find(body, m.Name("_doctor_restore_buffers")):
             return updated_node
         place = int(updated_node.get_docstring() is not None)
         restore = self._restore(parameters[1].name)
@@ -357,11 +358,10 @@ def _mentioning(text: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The classes of the top level and their functions, at any depth, that mention one of the words."""
     classes = [node for node in parsed(text).body if isinstance(node, ast.ClassDef)]
     for around in classes:
-        for node in ast.walk(around):
-            if isinstance(node, ast.FunctionDef):
-                inside = "\n".join(lines(text)[node.lineno - 1 : node.end_lineno])
-                if any(word in inside for word in words):
-                    yield around.name, node.name
+        for node in walked(text).within(around, ast.FunctionDef):
+            inside = "\n".join(lines(text)[node.lineno - 1 : node.end_lineno])
+            if any(word in inside for word in words):
+                yield around.name, node.name
 
 
 def _registrations(text: str) -> Iterator[tuple[str, bool]]:
@@ -407,7 +407,7 @@ def _tensors(lines: Sequence[cst.SimpleStatementLine], makers: set[str]) -> set[
     made = set(makers)
     for line in lines:
         targets, value = _assigned(line)
-        if value is not None and not m.matches(value, LEAVES) and (m.findall(value, FACTORY) or _names(value) & made):
+        if value is not None and not m.matches(value, LEAVES) and (find(value, FACTORY) or _names(value) & made):
             made |= targets
     return made
 
@@ -436,21 +436,9 @@ def _assigned(line: cst.SimpleStatementLine) -> tuple[set[str], cst.BaseExpressi
 
 def _names(node: cst.CSTNode) -> set[str]:
     """The names an expression mentions, `self.x` as one."""
-    found = _Named()
-    node.visit(found)
-    return found.names - {"self", "torch"}
-
-
-class _Named(cst.CSTVisitor):
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-
-    def visit_Name(self, node: cst.Name) -> None:
-        self.names.add(node.value)
-
-    def visit_Attribute(self, node: cst.Attribute) -> None:
-        if isinstance(node.value, cst.Name) and node.value.value == "self":
-            self.names.add(f"self.{node.attr.value}")
+    names = {name.value for name in find(node, m.Name()) if isinstance(name, cst.Name)}
+    of_self = {f"self.{name.attr.value}" for name in find(node, SELF) if isinstance(name, cst.Attribute)}
+    return (names | of_self) - {"self", "torch"}
 
 
 def _on_cpu(line: cst.SimpleStatementLine) -> cst.With:

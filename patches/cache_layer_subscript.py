@@ -13,6 +13,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.patch import Example, File, Patch
+from doctor.traversal import find
 
 PARTS = {"key_cache": "0", "value_cache": "1"}
 BY_LIST = m.Attribute(attr=m.OneOf(m.Name("key_cache"), m.Name("value_cache")))
@@ -64,13 +65,13 @@ assert cache.key_cache[0].shape[-2] == 3
         self.stored: set[cst.CSTNode] = set()
 
     def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
-        self.stored |= set(m.findall(node, m.Subscript()))
+        self.stored |= set(find(node, m.Subscript()))
 
     def visit_AugAssign(self, node: cst.AugAssign) -> None:
         self.stored.add(node.target)
 
     def visit_Del(self, node: cst.Del) -> None:
-        self.stored |= set(m.findall(node, m.Subscript()))
+        self.stored |= set(find(node, m.Subscript()))
 
     def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
         if original_node in self.stored:
@@ -85,7 +86,7 @@ assert cache.key_cache[0].shape[-2] == 3
             layer = self._layer(lists.value, index.value)
             part = cst.SubscriptElement(cst.Index(cst.Integer(PARTS[lists.attr.value])))
             return cst.Subscript(layer, [part])
-        if m.matches(updated_node, OF_CACHE) and m.findall(index, LAYER):
+        if m.matches(updated_node, OF_CACHE) and find(index, LAYER):
             return self._layer(updated_node.value, index.value)
         return updated_node
 

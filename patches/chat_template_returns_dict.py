@@ -14,7 +14,8 @@ import ast
 import libcst as cst
 
 from doctor.chat_calls import chat_uses
-from doctor.patch import Example, File, Patch, parsed
+from doctor.parsing import walked
+from doctor.patch import Example, File, Patch
 
 CALL = "ids = tokenizer.apply_chat_template(messages, return_tensors='pt'"
 
@@ -50,7 +51,7 @@ assert ids[:2] == [2, 3]
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
-        self.uses = {text: use for text, (_, use) in chat_uses(parsed(file.text)).items() if use != "unknown"}
+        self.uses = {text: use for text, (_, use) in chat_uses(walked(file.text)).items() if use != "unknown"}
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         func = updated_node.func

@@ -14,7 +14,8 @@ import ast
 import libcst as cst
 import libcst.matchers as m
 
-from doctor.patch import Example, File, Patch, parsed
+from doctor.parsing import nodes
+from doctor.patch import Example, File, Patch
 
 CONFIG = m.Name(m.MatchRegex(r"(\w*_)?config"))
 ASKED = m.Call(func=m.Name("isinstance"), args=[m.Arg(), m.Arg()])
@@ -92,7 +93,7 @@ if not __name__.startswith("transformers_modules"):
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
-        imports = [node for node in ast.walk(parsed(file.text)) if isinstance(node, ast.ImportFrom) and node.level]
+        imports = [node for node in nodes(file.text, ast.ImportFrom) if node.level]
         self.siblings = {alias.asname or alias.name for node in imports for alias in node.names} - {*ROOTS}
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:

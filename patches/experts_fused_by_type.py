@@ -15,6 +15,7 @@ import libcst.matchers as m
 
 from doctor.classes import Classes
 from doctor.patch import Example, File, Patch, method
+from doctor.traversal import find
 
 ROOT, HELPER = "PreTrainedModel", "_doctor_own_model_type"
 EXPERTS = m.Assign(
@@ -126,7 +127,7 @@ for name, weight in made.state_dict().items():
 
     def _asking(self, init: cst.FunctionDef) -> cst.FunctionDef:
         parameters, body = init.params.params, init.body
-        if m.findall(init, m.Name(HELPER)) or len(parameters) < 2 or not isinstance(body, cst.IndentedBlock):
+        if find(init, m.Name(HELPER)) or len(parameters) < 2 or not isinstance(body, cst.IndentedBlock):
             return init
         call = cst.Expr(cst.Call(self.helper(HELPER), [cst.Arg(parameters[1].name)]))
         place = int(init.get_docstring() is not None)

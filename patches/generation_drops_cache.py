@@ -15,6 +15,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.patch import Example, Patch
+from doctor.traversal import find
 
 OVERRIDE = "prepare_inputs_for_generation"
 DROPPED = m.SimpleStatementLine(
@@ -81,7 +82,7 @@ assert model.seen == [2, 1, 4], model.seen
         function = self.file.function
         if function is None or function.name.value != OVERRIDE or not m.matches(updated_node, DROPPED):
             return updated_node
-        if m.findall(function, DONE):
+        if find(function, DONE):
             return updated_node
         added = []
         if any(parameter.name.value == "cache_position" for parameter in function.params.params):

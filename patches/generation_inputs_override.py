@@ -17,6 +17,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.patch import Example, Patch
+from doctor.traversal import find
 
 OVERRIDE = "prepare_inputs_for_generation"
 DECORATOR = "_doctor_generation_inputs"
@@ -165,7 +166,7 @@ assert model.seen == [4, 1, 1]
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         if updated_node.name.value != OVERRIDE or not self.file.classes or self.file.function is not None:
             return updated_node
-        if m.findall(updated_node, NEWER) or not m.findall(updated_node, OLDER):
+        if find(updated_node, NEWER) or not find(updated_node, OLDER):
             return updated_node
         if any(m.matches(decorator.decorator, m.Name(DECORATOR)) for decorator in updated_node.decorators):
             return updated_node

@@ -16,6 +16,7 @@ import libcst.matchers as m
 
 from doctor.classes import Classes
 from doctor.patch import Example, File, Patch
+from doctor.traversal import find
 
 DEFAULTS = {
     "bad_words_ids": "None",
@@ -89,7 +90,7 @@ assert (config.max_length, config.num_beams) == (20, 1)
         self.given = {name for node in nodes if _is_config(node) for name in _set(node)}
 
     def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
-        self.targets.update(m.findall(node.target, SETTING))
+        self.targets.update(find(node.target, SETTING))
 
     def visit_AnnAssign(self, node: cst.AnnAssign) -> None:
         self.targets.add(node.target)
@@ -98,7 +99,7 @@ assert (config.max_length, config.num_beams) == (20, 1)
         self.targets.add(node.target)
 
     def visit_Del(self, node: cst.Del) -> None:
-        self.targets.update(m.findall(node.target, SETTING))
+        self.targets.update(find(node.target, SETTING))
 
     def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.BaseExpression:
         name = updated_node.attr.value

@@ -9,9 +9,12 @@ Reference: https://github.com/huggingface/huggingface_hub/blob/main/docs/source/
 
 from __future__ import annotations
 
+import ast
+
 import libcst as cst
 
 from doctor.argument_patch import ScriptPatch, dotted
+from doctor.parsing import nodes
 from doctor.patch import Example, File
 
 
@@ -43,7 +46,7 @@ token = HfFolder.get_token()
         self.local = next((name for name, origin in self.script.imports.items() if origin in full), "")
         text = file.text
         asked = text.count(f"{self.local}.get_token(") + text.count(f"{self.local}().get_token(") if self.local else 0
-        named = sum(getattr(node, "id", "") == self.local for node, _ in self.script.nodes) if self.local else 0
+        named = sum(node.id == self.local for node in nodes(text, ast.Name)) if self.local else 0
         self.alone = bool(asked) and asked == named
 
     def leave_ImportAlias(self, original_node: cst.ImportAlias, updated_node: cst.ImportAlias) -> cst.ImportAlias:

@@ -14,6 +14,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.patch import Example, Patch, Refusal
+from doctor.traversal import find
 
 OVERRIDE = "_get_initial_cache_position"
 DECORATOR = "_doctor_initial_cache_position"
@@ -88,7 +89,7 @@ assert M(M.config_class()).says() == [3, 3, 3]
             return updated_node
         ids = parameters[1].name.value
         shape = m.Attribute(value=m.Name(ids), attr=m.OneOf(m.Name("shape"), m.Name("device"), m.Name("size")))
-        if len(m.findall(updated_node.body, m.Name(ids))) != len(m.findall(updated_node.body, shape)):
+        if len(find(updated_node.body, m.Name(ids))) != len(find(updated_node.body, shape)):
             raise Refusal(
                 f"{OVERRIDE} asks more of {ids} than its length and device, which is all that is handed to it"
             )

@@ -14,6 +14,7 @@ import libcst.matchers as m
 
 from doctor.classes import Classes
 from doctor.patch import Example, File, Patch
+from doctor.traversal import find
 
 READ = m.Call(func=m.Attribute(attr=m.OneOf(m.Name("item"), m.Name("tolist"), m.Name("numpy"))), args=[])
 FACTORIES = ("arange", "cat", "full", "linspace", "logspace", "ones", "stack", "tensor", "zeros")
@@ -85,14 +86,14 @@ assert reloaded(M(TinyConfig())).rates == [0, 1, 2]
         if not self.file.classes or self.file.function is not None or node.name.value not in self.building:
             return
         made: dict[str, cst.SimpleStatementLine] = {}
-        for found in m.findall(node, m.SimpleStatementLine(body=[m.Assign()])):
+        for found in find(node, m.SimpleStatementLine(body=[m.Assign()])):
             line = cst.ensure_type(found, cst.SimpleStatementLine)
             assign = cst.ensure_type(line.body[0], cst.Assign)
-            if m.findall(assign.value, LAYERS):
+            if find(assign.value, LAYERS):
                 continue
-            makes = any(not m.findall(call, PLACED) for call in m.findall(assign.value, FACTORY))
-            names = {name.value for name in m.findall(assign.value, m.Name()) if isinstance(name, cst.Name)}
-            if m.findall(assign.value, READ) and (makes or names & made.keys()):
+            makes = any(not find(call, PLACED) for call in find(assign.value, FACTORY))
+            names = {name.value for name in find(assign.value, m.Name()) if isinstance(name, cst.Name)}
+            if find(assign.value, READ) and (makes or names & made.keys()):
                 self.read |= {line, *(made[name] for name in names & made.keys())}
             elif makes:
                 targets = (target.target for target in assign.targets)

@@ -14,6 +14,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.patch import Example, File, Patch
+from doctor.traversal import find
 
 PACKAGES = (
     *("apex", "bitsandbytes", "causal_conv1d", "deepspeed", "flash_attn", "mamba_ssm", "mambapy"),
@@ -101,7 +102,7 @@ check_imports(__file__)
         tests = [node.test for node in self.conditions]
         if tests and packages == {"flash_attn"} and m.matches(tests[-1], FLASH):
             return False
-        return self.file.function is not None or any(m.findall(test, AVAILABLE) for test in tests)
+        return self.file.function is not None or any(find(test, AVAILABLE) for test in tests)
 
 
 def _packages(part: cst.BaseSmallStatement) -> set[str]:

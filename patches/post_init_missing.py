@@ -15,6 +15,7 @@ import libcst.matchers as m
 
 from doctor.classes import Classes
 from doctor.patch import Example, File, Patch
+from doctor.traversal import find
 
 CALLS = m.Call(
     func=m.Attribute(
@@ -99,7 +100,7 @@ assert torch.equal(reloaded(model).head.weight, model.head.weight)
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         if updated_node.name.value != "__init__" or len(self.file.scope) != 1 or not self.file.classes:
             return updated_node
-        if self.file.classes[-1].name.value not in self.lacking or m.findall(updated_node, CALLS):
+        if self.file.classes[-1].name.value not in self.lacking or find(updated_node, CALLS):
             return updated_node
         if not isinstance(updated_node.body, cst.IndentedBlock):
             return updated_node

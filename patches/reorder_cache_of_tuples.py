@@ -12,6 +12,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.patch import Example, Patch
+from doctor.traversal import find
 
 LOOP = "    reordered = ()\n    for layer in past:\n        reordered += (layer,)\n    return reordered\n"
 ASKED = 'if hasattr({0}, "reorder_cache"):\n    {0}.reorder_cache({1})\n    return {0}\n'
@@ -72,7 +73,7 @@ assert M(M.config_class()).says(num_beams=2) == [3, 3, 3]
         body = updated_node.body
         if updated_node.name.value != "_reorder_cache" or len(names) != 2 or not isinstance(body, cst.IndentedBlock):
             return updated_node
-        if m.findall(body, m.Attribute(attr=m.Name("reorder_cache"))) or not m.findall(body, m.Return()):
+        if find(body, m.Attribute(attr=m.Name("reorder_cache"))) or not find(body, m.Return()):
             return updated_node
         place = int(updated_node.get_docstring() is not None)
         asked = cst.parse_statement(ASKED.format(*names))

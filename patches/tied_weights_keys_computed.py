@@ -16,6 +16,7 @@ import libcst.matchers as m
 
 from doctor.classes import Classes
 from doctor.patch import Example, File, Patch
+from doctor.traversal import find
 
 NAME, HELPER = "_tied_weights_keys", "_doctor_tied_weights"
 ON_SELF = f"self.{NAME}"
@@ -113,7 +114,7 @@ assert torch.equal(model.second.weight, made.first.weight)
         if self.file.classes[0].name.value not in self.computing or not isinstance(body, cst.IndentedBlock):
             return updated_node
         place = next((i for i, line in enumerate(body.body) if m.matches(line, POST_INIT)), None)
-        if place is None or m.findall(updated_node, m.Name(HELPER)):
+        if place is None or find(updated_node, m.Name(HELPER)):
             return updated_node
         made = cst.Call(self.helper(HELPER), [cst.Arg(cst.Name("self"))])
         target = cst.AssignTarget(cst.Attribute(cst.Name("self"), cst.Name(NAME)))

@@ -15,6 +15,7 @@ import libcst.matchers as m
 from doctor.argument_patch import ScriptPatch
 from doctor.patch import Example, File
 from doctor.trainer_hooks import HOOKS, overrides
+from doctor.traversal import find
 
 HEAD = "from transformers import Trainer\nclass Mine(Trainer):\n"
 OVER = m.Attribute(m.Call(m.Name("super")), m.Name())
@@ -83,7 +84,7 @@ assert Mine(M(TinyConfig()), args, train_dataset=rows).train().global_step == 2
         override = self.found.get((self.scope[-1] if self.scope else "", name))
         if override is None:
             return updated_node
-        taken = {node.value for node in m.findall(updated_node, m.Name()) if isinstance(node, cst.Name)}
+        taken = {node.value for node in find(updated_node, m.Name()) if isinstance(node, cst.Name)}
         prefix = "more_" if taken & {"args", "kwargs"} else ""
         params, stars = updated_node.params, f"**{prefix}kwargs"
         changes: dict[str, cst.Param] = {}

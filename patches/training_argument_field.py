@@ -13,6 +13,7 @@ import libcst.matchers as m
 
 from doctor.argument_patch import ScriptPatch
 from doctor.patch import Example, File
+from doctor.traversal import find
 
 FIELDS = ("warmup_ratio", "group_by_length", "logging_dir")
 HEAD = (
@@ -87,7 +88,7 @@ assert getattr(a, "train_sampling_strategy", "group_by_length") == "group_by_len
         return super().reaches(name, text) or (owner in self.owners and method == "__post_init__")
 
     def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
-        if updated_node.name.value not in self.owners or m.findall(updated_node, m.Name("_doctor_settled")):
+        if updated_node.name.value not in self.owners or find(updated_node, m.Name("_doctor_settled")):
             return updated_node
         call = cst.SimpleStatementLine(
             [cst.Expr(cst.Call(self.helper("_doctor_settled"), [cst.Arg(cst.Name("self"))]))]

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 
 from doctor.code import OURS, Code
 from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, source_check
+from doctor.nodes import walk
 
 FACTORIES = (
     "arange|as_tensor|cat|eye|from_numpy|full|linspace|logspace|ones|outer|polar|sqrt|stack|tensor|tril|triu|zeros"
@@ -248,6 +249,9 @@ def _refilled(code: Code) -> set[str] | None:
         if function.name.startswith(OURS) and "buffer" in function.name:
             return None
         if function.name in ("_init_weights", "_reset_buffers"):
-            found |= {node.attr for node in code.within(function, ast.Attribute)}
-            found |= {node.value for node in code.within(function, ast.Constant) if isinstance(node.value, str)}
+            for node in walk(function):
+                if isinstance(node, ast.Attribute):
+                    found.add(node.attr)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.add(node.value)
     return found

@@ -51,7 +51,7 @@ def chat_template_returns_dict(code: Code, facts: Facts) -> Iterator[Finding]:
     release = facts.transformers
     if release.major < 4:
         return
-    for call, use in chat_uses(code.tree).values():
+    for call, use in chat_uses(code.index).values():
         answer = "token ids" if release.major < 5 else "a dictionary"
         if code.ours(call) or (use == "mapping" and release.major >= 5):
             continue

@@ -14,7 +14,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from doctor.code import Code
+from doctor.code import Code, Function
 from doctor.model import Facts, Finding, Remedy, Severity, source_check
 from doctor.spelling import remote_code, verdict
 
@@ -48,7 +48,7 @@ def number_read_while_built(code: Code, facts: Facts) -> Iterator[Finding]:
         return
     building = code.classes.called_by("__init__")
     made: dict[ast.AST, set[str]] = {}
-    for line in code.nodes(ast.Assign):
+    for line in (line for reading in _reading(code) for line in code.within(reading, ast.Assign)):
         function = code.function(line)
         if function is None or function.name not in building or code.class_of(line) is None or _on_cpu(code, line):
             continue
@@ -70,6 +70,12 @@ def number_read_while_built(code: Code, facts: Facts) -> Iterator[Finding]:
             )
         elif makes:
             known |= {target.id for target in line.targets if isinstance(target, ast.Name)}
+
+
+def _reading(code: Code) -> Iterator[Function]:
+    """The functions that read a number out of something."""
+    calls = (call for call in code.nodes(ast.Call) if isinstance(call.func, ast.Attribute) and call.func.attr in READS)
+    yield from dict.fromkeys(function for call in calls if (function := code.function(call)))
 
 
 def _on_cpu(code: Code, node: ast.AST) -> bool:

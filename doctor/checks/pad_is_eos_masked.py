@@ -39,8 +39,8 @@ def _script(text: str) -> Facts:
 
 def assigned(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find scripts that pad with the end token and collate with a collator that masks padding by its id."""
-    called = {ast.unparse(call.func).rpartition(".")[2] for call in code.nodes(ast.Call)}
-    if COLLATOR not in called:
+    called = (call.func for call in code.every(ast.Call) if COLLATOR in code.text)
+    if not any(COLLATOR in (getattr(func, "attr", ""), getattr(func, "id", "")) for func in called):
         return
     for node in code.nodes(ast.Assign):
         value = node.value

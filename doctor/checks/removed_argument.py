@@ -107,7 +107,7 @@ REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|
 @source_check(
     "script",
     Severity.ERROR,
-    needles=[f"{verb} {library}".encode() for library in sorted(LIBRARIES) for verb in ("from", "import")],
+    needles=[f"{verb} {name}".encode() for name in sorted(LIBRARIES, reverse=True) for verb in ("from", "import")],
     confirm=lambda data: REMOTE.search(data) or _names_something(data),
     passes=[
         _facts(ARGUMENTS + "TrainingArguments('out', eval_strategy='steps', warmup_steps=10)"),

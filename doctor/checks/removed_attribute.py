@@ -76,6 +76,10 @@ MODEL = "class M(PreTrainedModel):\n    def f(self):\n        return self.{}\n"
         remote_code("if hasattr(cache, 'seen_tokens'):\n    n = cache.seen_tokens"),
         remote_code("def _doctor_seen_tokens(cache):\n    return cache.seen_tokens"),
         remote_code("n = statistics.seen_tokens"),
+        remote_code(
+            "from transformers import PreTrainedTokenizer\nclass T(PreTrainedTokenizer):\n"
+            "    def f(self, ids):\n        return PreTrainedTokenizer.build_inputs_with_special_tokens(self, ids)\n"
+        ),
         remote_code("size = cache.get_max_length()\nroom = size - n"),
         remote_code(MODEL.format("_reorder_stem_cache(1)")),
         remote_code(MODEL.format("is_parallelizable") + "    is_parallelizable = False\n"),
@@ -117,6 +121,9 @@ def _kind(code: Code, facts: Facts, node: ast.Attribute) -> str | None:
         around = code.class_of(node)
         of = kind(code, around.name) if around is not None else None
         return of if of and not makes(code, facts, node.attr) else None
+    named = code.imports.get(owner.id, "").rpartition(".")[2] if isinstance(owner, ast.Name) else ""
+    if named.startswith("PreTrainedTokenizer"):
+        return KINDS.get(named)
     if node.attr in members.lost("DynamicCache"):
         return "DynamicCache" if _is_receiver(code, owner, OWN_CACHE) else None
     if node.attr in members.lost("PreTrainedTokenizerBase"):

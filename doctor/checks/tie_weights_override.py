@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from doctor.code import Code
 from doctor.model import Facts, Finding, Remedy, Severity, source_check
+from doctor.scopes import dotted
 from doctor.spelling import Verdict, remote_code, verdict
 
 WORKS = "transformers<5"
@@ -53,8 +54,8 @@ def tie_weights_override(code: Code, facts: Facts) -> Iterator[Finding]:
         if hook and not code.classes.method(name, "tie_weights"):
             text = f"{name}._tie_weights is not called {judged.when}: what it ties stays random"
             yield _finding(text, "call it from `tie_weights`", code, hook, judged)
-        for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
-            if ast.unparse(call.func) == "self._tie_or_clone_weights":
+        for call in code.within(node, ast.Call):
+            if dotted(call.func) == "self._tie_or_clone_weights":
                 text = f"self._tie_or_clone_weights is called; {judged.when} there is none"
                 yield _finding(text, "assign one's `weight` to the other", code, call, judged)
 

@@ -24,6 +24,9 @@ SITE = Path(sysconfig.get_path("purelib"))
 DOCTOR = (sys.executable, "-m", "doctor")
 BARE = "import importlib.metadata as m\nfor d in m.distributions(): print(d.metadata['Name'], d.version)"
 """What an interpreter alone needs to say what is installed."""
+PARSE = "import ast, gc, pathlib, sys\ngc.disable()\nfor p in pathlib.Path(sys.argv[1]).rglob('*.py'): {}"
+"""What an interpreter alone needs to read the files of a folder."""
+TREES, LOSSLESS = "ast.parse(p.read_bytes())", "__import__('libcst').parse_module(p.read_bytes())"
 HEAVY = ("torch", "transformers", "libcst", "pydantic", "huggingface_hub")
 MIB = 1024 * 1024
 
@@ -105,11 +108,14 @@ def caches(lab: Lab, older: Path, times: int) -> list[Row]:
     clean = lab.cache("clean", sorted(f for name in ("sympy", "networkx") for f in (SITE / name).rglob("*.py"))[:2000])
     real = lab.cache("real", modeling(SITE / "transformers")[:250] + modeling(older)[:250])
     old = modeling(older)[:250]
-    quick, full, worst = medians([lab.check(clean), lab.check(real), lab.check(lab.cache("old", old))], times)
+    broken = lab.cache("old", old)
+    bare = lab.command(sys.executable, "-c", PARSE.format(TREES), str(broken))
+    quick, full, worst, parsed = medians([lab.check(clean), lab.check(real), lab.check(broken), bare], times)
     return [
         Row("check of 2,000 clean files, CPU", quick.cpu, 1, "s"),
         Row("check of 500 real modeling files, CPU", full.cpu, 6, "s"),
         Row(f"check of {len(old)} files that need mending, files a CPU-second", len(old) / worst.cpu, 80, "/s", True),
+        Row("check of these files / ast.parse of them alone", worst.cpu / parsed.cpu, 3.5, "x"),
         memory("2,000 clean files", quick),
         memory("500 real modeling files", full),
         *mending(lab, modeling(older)[:: len(modeling(older)) // 40]),
@@ -120,10 +126,33 @@ def mending(lab: Lab, files: list[Path]) -> list[Row]:
     """Files that `doctor fix` reads, judges, rewrites and writes in a second of CPU, start included."""
     cache = lab.cache("mended", files)
     before = {file: file.read_bytes() for file in cache.rglob("*.py")}
+    bare = run(lab.command(sys.executable, "-c", PARSE.format(LOSSLESS), str(cache)))
     cost = run(lab.command(*DOCTOR, "fix", "--yes", modules=cache))
     rewritten = sum(file.read_bytes() != data for file, data in before.items())
     what = f"fix of {len(files)} real modeling files, {rewritten} of them rewritten, files a CPU-second"
-    return [Row(what, len(files) / cost.cpu, 6, "/s", at_least=True)]
+    return [
+        Row(what, len(files) / cost.cpu, 6, "/s", at_least=True),
+        Row("fix of these files / libcst.parse_module of them alone", cost.cpu / bare.cpu, 2.3, "x"),
+    ]
+
+
+def scripts(lab: Lab, times: int) -> list[Row]:
+    """The source tree of transformers taken for somebody's scripts, and a repository of two hundred."""
+    tree, cores = SITE / "transformers", len(os.sched_getaffinity(0))
+    count = sum(1 for _ in tree.rglob("*.py"))
+    own = lab.root / "scripts"
+    own.mkdir()
+    found = (file for name in ("accelerate", "datasets", "peft") for file in sorted((SITE / name).rglob("*.py")))
+    for number, file in zip(range(200), found, strict=False):
+        shutil.copyfile(file, own / f"{number}_{file.name}")
+    judged = lab.command(*DOCTOR, "check", "--statistics", str(tree))
+    whole, small = run(judged), medians([lab.command(*DOCTOR, "check", str(own))], times)[0]
+    return [
+        Row(f"check of {count:,} scripts, files a CPU-second", count / whole.cpu, 150, "/s", at_least=True),
+        Row("cores that are busy meanwhile", whole.cpu / whole.wall, 0.7 * min(cores, 2), "", at_least=True),
+        Row(f"peak memory of a process, {count:,} scripts", whole.memory / MIB, 150, "MiB"),
+        Row("check of 200 scripts, on the clock", small.wall, 1, "s"),
+    ]
 
 
 def data(lab: Lab, model: Path, conversations: int) -> list[Row]:
@@ -183,6 +212,7 @@ def main() -> int:
         rows = [
             *environment(lab, options.times),
             *caches(lab, options.older, max(3, options.times // 2)),
+            *scripts(lab, max(3, options.times // 2)),
             *data(lab, options.model, options.conversations),
         ]
     Console(width=120, highlight=False).print(table(rows))

@@ -1,0 +1,48 @@
+"""What patches and checks ask about the tokenizers of one file: what each leaves to the library to say or to save."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from doctor.classes import Classes
+
+TOKENIZER = re.compile(r"Tokenizer(Base|Fast)?$|^(PythonBackend|TokenizersBackend)$")
+BARE = "PreTrainedTokenizer"
+"""The library's class for tokenizers in Python, which leaves everything to those that derive from it."""
+SPECIALS = ("build_inputs_with_special_tokens", "get_special_tokens_mask")
+
+
+def is_tokenizer(classes: Classes, name: str) -> bool:
+    """Whether a class is a tokenizer of transformers, be its base the library's or another file's."""
+    return any(TOKENIZER.search(base) for base in _foreign(classes, name))
+
+
+def unsaid_inputs(classes: Classes, name: str) -> bool:
+    """Whether a tokenizer leaves it to the library what it returns."""
+    said = classes.assigns(name, "model_input_names") or classes.method(name, "model_input_names")
+    return _foreign(classes, name) == [BARE] and not said
+
+
+def unsaid_specials(classes: Classes, name: str) -> list[str]:
+    """The methods that say which special tokens stand around a text, as far as a tokenizer has them not."""
+    init = classes.method(name, "__init__")
+    if _foreign(classes, name) != [BARE] or (init and "special_tokens_pattern" in ast.unparse(init)):
+        return []
+    return [method for method in SPECIALS if not classes.method(name, method)]
+
+
+def unsaved_choices(classes: Classes, name: str) -> list[str]:
+    """What a tokenizer hands to the library to be saved, and transformers 5 does not save."""
+    init = classes.method(name, "__init__")
+    if _foreign(classes, name) != [BARE] or init is None or classes.method(name, "save_pretrained"):
+        return []
+    calls = [node for node in ast.walk(init) if isinstance(node, ast.Call)]
+    up = [call for call in calls if ast.unparse(call.func) == "super().__init__"]
+    given = {keyword.arg for call in up for keyword in call.keywords}
+    return [choice for choice in ("add_bos_token", "add_eos_token") if choice in given]
+
+
+def _foreign(classes: Classes, name: str) -> list[str]:
+    """The classes from elsewhere that a class derives from."""
+    return [base for base in classes.lineage(name) if base not in classes.nodes]
