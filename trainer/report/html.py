@@ -8,7 +8,7 @@ from importlib.resources import files
 from math import exp
 from pathlib import Path
 
-from doctor.report.wording import count, printable
+from doctor.printable import printable
 from doctor.trainer.report.chart import Line, draw, histogram, smoothed
 from doctor.trainer.report.run import Run, read
 from doctor.trainer.report.words import clock, size
@@ -18,7 +18,7 @@ SMALL = {"wide": 430, "high": 190}
 
 
 def write(folder: Path, version: str) -> Run:
-    """Write report.html of a run's folder; the run, for what else is said of it.  Raises UsageError where it is none."""
+    """Write report.html of a run's folder, and return the run.  Raises UsageError where it is none."""
     found = read(folder)
     write_text(RunFolder(folder).report, render(found, version))
     return found
@@ -61,7 +61,7 @@ def headline(run: Run) -> str:
         how += f" r {lora.get('r')}" + "".join(f", {name}" for name in ("dora", "rslora") if lora.get(name))
     versions = run.result["versions"] if run.result else {}
     named = [f"{name} {versions[name]}" for name in ("transformers", "torch", "peft") if name in versions]
-    return " · ".join([run.model, how, count(run.data["rows"], "row"), *named, *([run.machine] if run.machine else [])])
+    return " · ".join([run.model, how, f"{run.data['rows']:,} rows", *named, *([run.machine] if run.machine else [])])
 
 
 def tiles(run: Run) -> str:

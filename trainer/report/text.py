@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from doctor.report.wording import printable
+from doctor.printable import printable
 from doctor.trainer.report.chart import thinned
 from doctor.trainer.report.run import Points, Run
 from doctor.trainer.report.words import clock, size
