@@ -42,6 +42,7 @@ PURPOSE = {
     "docs/breakages.md": "Every breakage (generated)",
     "docs/checks.md": "Every check (generated)",
     "docs/patches.md": "Every patch, before and after (generated)",
+    "docs/training.md": "Every key of a run, what its folder holds, and what was measured",
     "docs/memory.md": "What a model takes, and how that is worked out",
     "docs/matrix.md": "The releases, and what was tested on each",
     "doctor/patches": "Link to patches/, for editors and type checkers",

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import doctor
+from doctor.ranks import ending
 from doctor.settings import UsageError, nearest
 
 COMMANDS = {
@@ -28,6 +29,7 @@ COMMANDS = {
     "export": "merge a run's adapter into its model, write it as GGUF or for Ollama",
     "run": "run a command with the patches applied while its modules are imported",
     "fit": "say what a model takes to load, train and generate, and what fits the card",
+    "train": "look at data and memory first, then fine-tune",
     "demo": "plant the real fault in a scratch folder, then check, fix, load and generate",
 }
 EXITS = "Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed."
@@ -60,6 +62,8 @@ FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; without arguments, `check`."""
     arguments = list(sys.argv[1:] if argv is None else argv) or ["check"]
+    if arguments[0] == "check":
+        ending.hold()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell, `>&-`
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123
@@ -67,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             getattr(sys, name).reconfigure(errors="backslashreplace")
     debug = "--debug" in arguments
     try:
-        options = parser(arguments).parse_args(arguments)
+        options = parser(arguments).parse_args(_in_one_piece(arguments))
         command: Callable[[argparse.Namespace], int] = importlib.import_module(f"doctor.commands.{options.command}").run
         code = command(options)
         sys.stdout.flush()
@@ -86,6 +90,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _crashed(error)
     return code
+
+
+def _in_one_piece(arguments: list[str]) -> list[str]:
+    """The words of `train CONFIG --resume key=value` before its options: argparse takes them in one piece only."""
+    if arguments[0] != "train":
+        return arguments
+    return ["train", *sorted(arguments[1:], key=lambda word: word.startswith("-"))]
 
 
 def _say(message: str, code: int) -> int:
@@ -205,6 +216,13 @@ def _check(command: argparse.ArgumentParser) -> None:
     add("--format", choices=FORMATS, default="text", help="how to print the report (default: text)")
     add("--statistics", action="store_true", help="print how often each check answered, not the findings")
     add("--output", metavar="FILE", help="write the report there")
+    add(
+        "--patience",
+        type=_count,
+        default=60,
+        metavar="SECONDS",
+        help="under torchrun or accelerate launch: how long rank 0 waits for the others (default: 60)",
+    )
     add("--facts", metavar="FILE", help="judge recorded facts instead of scanning")
     add("--save-facts", metavar="FILE", help="record what the scan saw")
     add("-v", "--verbose", action="store_true", help="name everything that was skipped or is healthy")
@@ -314,6 +332,16 @@ def _fit(command: argparse.ArgumentParser) -> None:
     add("--output", metavar="FILE", help="write it there")
 
 
+def _train(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("config", nargs="*", metavar="CONFIG.yaml", help="the run; after it key=value, such as epochs=4 lora.r=16")
+    add("--dry-run", action="store_true", help="look, count rows and updates, and train nothing")
+    add("--schema", action="store_true", help="print the JSON schema of the configuration, for editors")
+    add("--force", action="store_true", help="train also where the look before finds errors")
+    add("--resume", action="store_true", help="go on from the last checkpoint of the run")
+    add("--fresh", action="store_true", help="begin again where the run's folder holds a run")
+
+
 def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--wheel", metavar="FILE", help="the old transformers release from disk, not the network")
 
@@ -333,5 +361,6 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "export": _export,
     "run": _live,
     "fit": _fit,
+    "train": _train,
     "demo": _demo,
 }

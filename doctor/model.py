@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from doctor.rank import Rank
+
 if TYPE_CHECKING:
     from packaging.version import Version
 
@@ -345,6 +347,8 @@ class Facts:
     """Bytes of GPU memory to judge by instead of this machine's (`--vram`)."""
     max_length: int | None = None
     """Tokens of a training row (`--max-length`)."""
+    ranks: tuple[Rank, ...] = ()
+    """The processes of a distributed launch, this one among them; none where the doctor runs alone."""
     against: str | None = None
     """The release judged instead of the installed one, e.g. `transformers==5.23.0`."""
 

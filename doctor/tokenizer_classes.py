@@ -6,6 +6,7 @@ import ast
 import re
 
 from doctor.classes import Classes
+from doctor.parsing import parsed
 
 TOKENIZER = re.compile(r"Tokenizer(Base|Fast)?$|^(PythonBackend|TokenizersBackend)$")
 BARE = "PreTrainedTokenizer"
@@ -46,3 +47,34 @@ def unsaved_choices(classes: Classes, name: str) -> list[str]:
 def _foreign(classes: Classes, name: str) -> list[str]:
     """The classes from elsewhere that a class derives from."""
     return [base for base in classes.lineage(name) if base not in classes.nodes]
+
+
+def converted(tree: str | ast.Module, classes: Classes) -> list[str]:
+    """The fast tokenizers whose slow one has a converter of the file, and that hand all to the library by name."""
+    nodes = (parsed(tree) if isinstance(tree, str) else tree).body
+    targets = [target for node in nodes if isinstance(node, ast.Assign) for target in node.targets]
+    known = re.findall(r"SLOW_TO_FAST_CONVERTERS\['(\w+)'\]", " ".join(map(ast.unparse, targets)))
+    return [name for name in classes.nodes if _slow(classes, name) in known and _hands_on_by_name(classes, name)]
+
+
+def _slow(classes: Classes, name: str) -> str | None:
+    """The slow tokenizer that a fast one is made from."""
+    for node in classes.nodes[name].body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "slow_tokenizer_class":
+            return ast.unparse(node.value)
+    return None
+
+
+def _hands_on_by_name(classes: Classes, name: str) -> bool:
+    inits = [node for node in classes.nodes[name].body if getattr(node, "name", "") == "__init__"]
+    calls = [node for init in inits for node in ast.walk(init) if isinstance(node, ast.Call)]
+    up = [call for call in calls if ast.unparse(call.func) == "super().__init__"]
+    return len(up) == 1 and not up[0].args and "_doctor_converted" not in ast.unparse(up[0])
+
+
+def set_aside(classes: Classes, name: str) -> bool:
+    """Whether a fast tokenizer has an `__init__` of its own, and leaves it to the library how it is read."""
+    inits = [ast.unparse(node) for node in classes.nodes[name].body if getattr(node, "name", "") == "__init__"]
+    fast = any(base.endswith("TokenizerFast") for base in _foreign(classes, name))
+    own = any("self._tokenizer = " in init for init in inits) or classes.method(name, "convert_to_native_format")
+    return fast and bool(inits) and not own

@@ -45,6 +45,7 @@ NEVER_IMPORTED_BY = {
     "doctor/memory/": ("scan", "checks", "breakages", "patch", "diagnose", "fix", "report", "live", "cli", "commands"),
     "doctor/fix/": ("scan", "report", "live", "verify", "cli", "commands"),
     "doctor/install/": ("scan", "report", "live", "verify", "cli", "commands"),
+    "doctor/ranks/": ("scan", "fix", "install", "report", "live", "verify", "cli", "commands"),
     "doctor/verify/": ("scan", "report", "live", "cli", "commands"),
     "doctor/report/": ("scan", "live", "cli", "commands"),
     "evaluate/": ("scan", "checks", "breakages", "patch", "patches", "diagnose", "fix", "live", "cli", "commands"),

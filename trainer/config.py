@@ -254,8 +254,8 @@ def _found(name: str, folder: Path) -> Path | None:
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first thing that is wrong, and what to write instead."""
-    first = error.errors()[0]
+    """The first thing that is wrong, and what to write instead; an unknown key may be one that is missing."""
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"] if part in _names_and_places())
     if first["type"] == "extra_forbidden":
         unknown = ".".join(map(str, first["loc"]))

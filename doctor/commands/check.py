@@ -24,6 +24,13 @@ from doctor.settings import Settings, UsageError, chosen_ids, read_settings
 
 def run(options: argparse.Namespace) -> int:
     """Print the report; 1 where something is at or above --fail-on."""
+    if os.environ.get("RANK") and not options.facts:
+        from doctor import ranks
+
+        if place := ranks.place(os.environ):
+            from doctor.commands import ranks as together
+
+            return together.run(options, place)
     report = examine(options)
     emit(report, options)
     return int(report.failed)

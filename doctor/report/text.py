@@ -25,6 +25,7 @@ from doctor.report.wording import (
     short,
     skipped,
     stack,
+    together,
     wrapped,
 )
 
@@ -90,6 +91,7 @@ class _Page:
         yield [(f"doctor {__version__}", "bold"), (f"  Python {facts.python.version}", ""), (f"  {where}", "dim")]
         parts = [*stack(facts), gpus(facts)]
         yield from self.prose(self.dot.join(part.replace(" ", NARROW) for part in parts), 0)
+        yield from self.prose(together(facts), 0)
         yield from self.prose(judged(self.report) or "", 0, "italic")
         yield from self.prose(printable(facts.machine.note or ""), 0, "dim")
 

@@ -58,6 +58,16 @@ def gpus(facts: Facts) -> str:
     return ", ".join(f"{names.count(n)} x {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names))
 
 
+def together(facts: Facts) -> str:
+    """The ranks of a launch in words: `4 ranks on 2 hosts, 1 of them silent`; empty where the doctor runs alone."""
+    if not facts.ranks:
+        return ""
+    hosts = {rank.host for rank in facts.ranks if not rank.silent}
+    silent = sum(bool(rank.silent) for rank in facts.ranks)
+    words = f"{count(len(facts.ranks), 'rank')} on {count(len(hosts), 'host')}"
+    return f"{words}, {silent} silent" if silent else words
+
+
 def judged(report: Report) -> str | None:
     """What the findings were judged against, where that is not the installed release."""
     if report.against:

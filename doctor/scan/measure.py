@@ -106,16 +106,18 @@ class Measure:
 
     def _fits(self, item: Item) -> bool:
         """Whether the row is within the limit once its oldest turns are gone."""
-        template = self.reading.template
-        if self.limit is None or template is None or not isinstance(item.row, Conversation):
+        row = item.row
+        if self.limit is None or self.reading.template is None or not isinstance(row, Conversation):
             return False
 
         def measure(rest: list[Message]) -> int:
-            text = template.render(rest, item.row.tools if isinstance(item.row, Conversation) else None)
-            return len(self.tokenizer.encode(text, add_special_tokens=False))
+            text, spans = self.reading.rendered(Conversation(row.layout, rest, row.tools))
+            encoding = self.tokenizer.encode(text, add_special_tokens=False)
+            learnt = ranges(encoding, spans)
+            return learnt[-1][1] if learnt else len(encoding)
 
         try:
-            return fit(item.row.messages, self.limit, measure).messages is not None
+            return fit(row.messages, self.limit, measure).messages is not None
         except Refused:  # what remains is no conversation to the template
             return False
 

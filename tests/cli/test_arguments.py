@@ -30,7 +30,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     ("arguments", "says"),
     [
         (["chek"], "there is no command 'chek'; did you mean 'check'?"),
-        (["train"], "there is no command 'train'"),
+        (["train"], "name the configuration: doctor train CONFIG.yaml"),
         (["check", "--format", "docx"], "there is no --format value 'docx'; known are text, plain, json, markdown"),
         (["check", "--fail-on", "eror"], "did you mean 'error'?"),
         (["check", "--verbos"], "unrecognized arguments: --verbos"),

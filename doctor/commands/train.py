@@ -1,0 +1,112 @@
+"""`doctor train`: look at the run first, refuse what cannot succeed, train, say where the result is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from doctor.commands.patience import patience
+from doctor.settings import UsageError
+
+if TYPE_CHECKING:
+    from doctor.report import Report
+    from doctor.trainer.config import Config
+    from doctor.trainer.run_folder import Result
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train; 1 where the preflight refuses."""
+    from doctor.trainer import require
+
+    if options.schema:
+        require("pydantic")
+        from doctor.trainer.config import schema
+
+        sys.stdout.write(schema())
+        return 0
+    if not options.config:
+        raise UsageError("name the configuration: doctor train CONFIG.yaml")
+    require()
+    from doctor.trainer.config import read_config
+
+    path, *overrides = options.config
+    config = read_config(Path(path), overrides)
+    report = _looked(config, Path(path))
+    if report.failed and not options.force:
+        return _refused(report)
+    if options.dry_run:
+        return _planned(config)
+    return _trained(config, report, options)
+
+
+def _looked(config: Config, path: Path) -> Report:
+    from doctor.commands.preflight import preflight
+
+    with patience("Looking at the data"):
+        report = preflight(config)
+    counted = report.summary
+    said = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counted.items() if count)
+    if not report.failed:
+        again = f"{said}; doctor check --config {shlex.quote(str(path))} shows them" if said else "nothing to say"
+        sys.stderr.write(f"Preflight: {again}\n")
+    return report
+
+
+def _refused(report: Report) -> int:
+    from doctor.commands.terminal import stdout
+    from doctor.report import text
+
+    text.show(report, stdout(), brief=True)
+    sys.stderr.write("doctor: not trained: mend the errors above, or train all the same with --force\n")
+    return 1
+
+
+def _planned(config: Config) -> int:
+    """What a run would do; no model is loaded."""
+    from doctor.trainer.data import prepare
+    from doctor.trainer.model import load_tokenizer
+    from doctor.trainer.plan import Plan
+
+    tokenizer = load_tokenizer(config.model, revision=config.revision, trust_remote_code=config.trust_remote_code)
+    prepared = prepare(config, tokenizer)
+    plan, data = Plan(config, prepared.store, prepared.train), prepared.report
+    lines = [
+        f"{data['rows']:,} rows: {data['train']:,} to train on, {data['holdout']:,} held out, "
+        f"{data['refused_count']:,} refused, {data['shortened']:,} without their oldest turns",
+        *(f"  {row['row']} {row['why']}" for row in data["refused"][:10]),
+        f"{data['tokens']:,} tokens, {data['learnt']:,} of them learnt; the longest row has {data['longest']:,}, "
+        f"max_length is {data['max_length']:,}",
+        f"{plan.updates:,} updates, {plan.updates_an_epoch:,} an epoch; the run goes to {config.output}",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _trained(config: Config, report: Report, options: argparse.Namespace) -> int:
+    from doctor.facts import dump
+    from doctor.trainer.train import train
+
+    facts = json.dumps(dump(report.facts, sources=False))
+    flags = [f"--{name}" for name in ("force", "resume", "fresh") if getattr(options, name)]
+    command = shlex.join(["doctor", "train", *options.config, *flags])
+    sys.stdout.write(_said(config, train(config, options.resume, options.fresh, command, facts)))
+    return 0
+
+
+def _said(config: Config, result: Result) -> str:
+    """What came out, and what one does next."""
+    from doctor.trainer.progress import clock
+
+    took = f"{result['steps']:,} updates in {clock(result['seconds'])}"
+    if result["stopped_early"]:
+        took += f", ended early of {result['planned']:,}"
+    lines = [took]
+    if result["eval_loss"] is not None:
+        before = "" if result["eval_loss_before"] is None else f"{result['eval_loss_before']:.4f} before, "
+        lines.append(f"held-out loss {before}{result['eval_loss']:.4f} at update {result['best_step']}, which was kept")
+    lines.append(f"the run is in {config.output}")
+    return "\n".join(lines) + "\n"
