@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from doctor.size import gib
+from doctor.trainer.report.words import clock
 from doctor.trainer.run_folder import Metric
 from doctor.trainer.tuner import Told
 
@@ -89,17 +90,3 @@ class _Live:
             self.held = f" · held-out {metric['eval_loss']:.4f}"
             return
         self.bar.update(self.task, completed=metric["step"], said=learning(metric) + self.held)
-
-
-def clock(seconds: float) -> str:
-    """A duration as one reads it.
-
-    >>> clock(4), clock(75), clock(7261)
-    ('4 s', '1 min 15 s', '2 h 1 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

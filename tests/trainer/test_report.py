@@ -18,6 +18,7 @@ DATA = {
     "path": "data/<persona>.jsonl", "digest": "3f1c", "rows": 225, "train": 203, "holdout": 22, "refused_count": 1,
     "refused": [{"row": "persona.jsonl:12", "why": "its last exchange alone is too long", "length": 733}],
     "shortened": 0, "longest": 733, "max_length": 512, "tokens": 36211, "learnt": 4120, "layouts": {"messages": 225},
+    "lengths": {"0-64": 200, "64-128": 24},
 }  # fmt: skip
 RESULT = {
     "steps": 4, "planned": 4, "stopped_early": False, "best_step": 2, "eval_loss_before": 3.0, "eval_loss": 0.5,

@@ -153,8 +153,7 @@ def _data(run: Run) -> Iterator[str]:
             ("SHA-256 of ids and labels", data["digest"]),
         ]
     )
-    lengths: dict[str, int] = dict(data).get("lengths", {})  # type: ignore[assignment]
-    if lengths:
+    if lengths := data["lengths"]:
         yield f"<h3>Rows by tokens</h3>{histogram(list(lengths.items()))}"
     if refused := data["refused"]:
         rows = [(one["row"], one["why"] + (f" ({one['length']:,} tokens)" if one["length"] else "")) for one in refused]
