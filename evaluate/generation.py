@@ -86,12 +86,12 @@ class Writer:
         for padded in (0, length):
             ids, mask = self.padded([short], padded)
             with torch.inference_mode():
-                seen.append(self._chances(ids, mask))
+                seen.append(self._chances(ids, mask, next((t for t in short if t not in self.stops), self.pad)))
         bound = APART.get(str(self.model.dtype), COARSE)
         return all((a - b).abs().sum() / 2 <= bound for a, b in zip(*seen, strict=True))
 
-    def _chances(self, ids: Any, mask: Any) -> list[Any]:
-        """The distributions of the next two tokens, the first of which is always the same."""
+    def _chances(self, ids: Any, mask: Any, first: int) -> list[Any]:
+        """The distributions of the next two tokens, of which `first` is the first."""
         import torch
 
         raw: list[Any] = []
@@ -99,12 +99,10 @@ class Writer:
         def watched(_: Any, scores: Any) -> Any:
             raw.append(torch.softmax(scores[0].double(), -1))
             only = torch.full_like(scores, -torch.inf)
-            only[:, self.pad] = 0.0
+            only[:, first] = 0.0
             return only
 
-        self.model.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=2, eos_token_id=None, logits_processor=[watched]
-        )
+        self.model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=2, logits_processor=[watched])
         return raw
 
 

@@ -5,6 +5,7 @@ with token ids: the file's own chat template is rendered here, as that of a mode
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,8 @@ def served(config: Config) -> Iterator[tuple[str, str]]:
     settings.model.path = str(path)
     settings.n_parallel = config.generate.batch
     settings.n_ctx = config.generate.batch * _context(config)
+    if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():  # what torch goes by; llama.cpp takes all cores
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = int(threads)
     settings.hostnames = ["127.0.0.1"]
     settings.port = 0
     settings.ui = False

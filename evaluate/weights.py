@@ -13,6 +13,7 @@ from typing import Any
 from doctor.chat.mask import Encoding
 from doctor.evaluate.config import Config
 from doctor.evaluate.extras import needed
+from doctor.evaluate.reading import yaml
 from doctor.settings import UsageError
 
 SMALL = 1_000_000
@@ -67,12 +68,12 @@ def load(config: Config) -> Weights:
     for name in ("torch", "transformers", "peft"):
         needed(name, "train")
     path = Path(config.model).expanduser()
-    if (path / "config.yaml").is_file():
-        model, tokenizer, sources = _run(path, config)
-    elif (path / "adapter_config.json").is_file():
+    if (path / "adapter_config.json").is_file():
         model, tokenizer, sources = _adapter(path, config)
     elif (path / "config.json").is_file():
         model, tokenizer, sources = _model(path, config)
+    elif (path / "config.yaml").is_file():
+        model, tokenizer, sources = _run(path, config)
     else:
         raise UsageError(
             f"{config.path}: 'model' is the folder {path}, which holds neither config.yaml (a run of `doctor train`), "
@@ -88,6 +89,9 @@ def _run(path: Path, config: Config) -> tuple[Any, Any, list[Path]]:
     from doctor.trainer.run_folder import RunFolder
 
     load = config.load
+    said = yaml(RunFolder(path).config, "the run's configuration")
+    if not isinstance(said, dict) or not {"model", "method"} <= set(said):
+        raise UsageError(f"{RunFolder(path).config} is not what `doctor train` writes: it names no model and method")
     if load.quant or load.dtype != "auto":
         raise UsageError(
             f"{config.path}: a run is loaded as it was trained; for another 'quant' or 'dtype' name its adapter: "
@@ -141,12 +145,22 @@ def _told(model: Any, tokenizer: Any, path: Path, sources: Iterable[Path], confi
     import torch
     import transformers
 
-    held = config.load.quant if getattr(model, "is_quantized", False) else ""
-    kind = ", ".join(filter(None, [str(model.device.type), str(model.dtype).removeprefix("torch."), held]))
+    kind = ", ".join(filter(None, [model.device.type, str(model.dtype).removeprefix("torch."), _held(model)]))
     releases = f"transformers {transformers.__version__}, torch {torch.__version__}"
     named = [releases, kind, str(config.load.merge), *map(content, sources)]
     digest = hashlib.sha256("\n".join(named).encode()).hexdigest()
     return Weights(model, tokenizer, str(path), f"{releases} ({kind})", digest)
+
+
+def _held(model: Any) -> str:
+    """How quantised weights are held; empty where they are whole."""
+    found = getattr(model.config, "quantization_config", None)
+    if found is None:
+        return ""
+    told = found if isinstance(found, dict) else found.to_dict()
+    if told.get("load_in_4bit"):
+        return f"{told['bnb_4bit_quant_type']}{'-double' if told.get('bnb_4bit_use_double_quant') else ''}"
+    return "int8" if told.get("load_in_8bit") else str(told.get("quant_method", "quantised"))
 
 
 def content(folder: Path) -> str:

@@ -26,10 +26,11 @@ class Now(NamedTuple):
 
 
 PEFT = ("peft", "peft.utils", "peft.utils.other")
+DEEPSPEED = "transformers.deepspeed"
 KBIT = "prepare_model_for_kbit_training"
 MOVED = {
     **{f"{module}.prepare_model_for_int8_training": Now("peft", KBIT) for module in PEFT},
-    "transformers.deepspeed": Now("transformers.integrations", ""),
+    DEEPSPEED: Now("transformers.integrations", ""),
     "huggingface_hub.utils._errors": Now("huggingface_hub.errors", ""),
 }  # fmt: skip
 RENAMED = {old.rpartition(".")[2]: now.name for old, now in MOVED.items() if now.name}
@@ -57,6 +58,15 @@ class RenamedImport(ScriptPatch):
             f"from peft import {KBIT} as prepare\nm = prepare(m)",
         ),
         Example("from transformers import deepspeed\n", "from transformers.integrations import deepspeed\n"),
+        Example(
+            "from transformers import Trainer, deepspeed as ds, set_seed\n",
+            "from transformers import Trainer, set_seed\nfrom transformers.integrations import deepspeed as ds\n",
+        ),
+        Example(
+            "import transformers as tf\nzero = tf.deepspeed.is_deepspeed_zero3_enabled()",
+            "import transformers as tf\nzero = tf.integrations.deepspeed.is_deepspeed_zero3_enabled()",
+        ),
+        Example("import deepspeed\nfrom transformers import Trainer\ndeepspeed.zero", keeps="DeepSpeed itself"),
         Example(f"from peft import {KBIT}\nm = {KBIT}(m)", keeps="the new name"),
         Example("def prepare_model_for_int8_training(m):\n    return m", keeps="a function of the script"),
         Example(
@@ -65,14 +75,17 @@ class RenamedImport(ScriptPatch):
         ),
     ]
     proof = """
+import transformers
+from transformers import Trainer, deepspeed
 from transformers.deepspeed import is_deepspeed_zero3_enabled
 
-assert not is_deepspeed_zero3_enabled()
+assert not is_deepspeed_zero3_enabled() and not deepspeed.is_deepspeed_zero3_enabled()
+assert not transformers.deepspeed.is_deepspeed_zero3_enabled()
 """
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
-        self.tries = 0
+        self.tries, self.importing = 0, False
         tried = {
             alias.asname or alias.name
             for around, _ in self.script.nodes
@@ -94,7 +107,11 @@ assert not is_deepspeed_zero3_enabled()
         self.tries -= 1
         return updated_node
 
+    def visit_ImportFrom(self, node: cst.ImportFrom) -> None:
+        self.importing = True
+
     def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.ImportFrom:
+        self.importing = False
         module = dotted(updated_node.module) or ""
         if self.tries or updated_node.relative:
             return updated_node
@@ -111,6 +128,23 @@ assert not is_deepspeed_zero3_enabled()
         home = MOVED[f"{module}.{dotted(updated_node.names[0].name)}"].module if alone else module
         return updated_node.with_changes(names=names, module=_name(home))
 
+    def leave_SimpleStatementLine(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.SimpleStatementLine]:
+        """A module among names gets an import of its own."""
+        statement = updated_node.body[0]
+        if self.tries or len(updated_node.body) != 1 or not isinstance(statement, cst.ImportFrom):
+            return updated_node
+        names = () if isinstance(statement.names, cst.ImportStar) else statement.names
+        moved = [alias for alias in names if f"{dotted(statement.module)}.{dotted(alias.name)}" == DEEPSPEED]
+        kept = [alias for alias in names if alias not in moved]
+        if not moved or not kept or statement.relative:
+            return updated_node
+        kept[-1] = kept[-1].with_changes(comma=names[-1].comma)
+        alone = moved[0].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+        line = cst.SimpleStatementLine([cst.ImportFrom(_name(MOVED[DEEPSPEED].module), [alone])])
+        return cst.FlattenSentinel([updated_node.with_changes(body=[statement.with_changes(names=kept)]), line])
+
     def _alias(self, module: str, alias: cst.ImportAlias) -> cst.ImportAlias:
         now = MOVED.get(f"{module}.{dotted(alias.name)}")
         return alias.with_changes(name=cst.Name(now.name)) if now and now.name else alias
@@ -119,6 +153,8 @@ assert not is_deepspeed_zero3_enabled()
         now = MOVED.get(self.script.full(dotted(original_node)))
         if now and now.name:
             return updated_node.with_changes(attr=cst.Name(now.name))
+        if now and now == MOVED[DEEPSPEED] and not (self.tries or self.importing):
+            return updated_node.with_changes(value=cst.Attribute(updated_node.value, cst.Name("integrations")))
         kept = original_node.attr.value in RENAMED  # an attribute of that name is no use of the import
         return updated_node.with_changes(attr=original_node.attr) if kept else updated_node
 

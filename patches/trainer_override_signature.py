@@ -4,6 +4,11 @@
 `get_batch_samples` a device since 4.50, `_get_train_sampler` the data set since 4.52.  The method takes what else
 comes, and hands it on to `super()`.
 
+A `compute_loss` of before answers the mean of its batch.  Newer releases count on a sum over all batches of an update,
+divided by `num_items_in_batch`, and do not divide it again: with `gradient_accumulation_steps=4` the loss and the
+gradients would be four times too large, without an error.  So the method is called as before, and its answer divided
+where the release does not.
+
 Reference: https://github.com/huggingface/transformers/pull/34191
 """
 
@@ -29,8 +34,8 @@ class TrainerOverrideSignature(ScriptPatch):
         Example(
             f"{HEAD}    def compute_loss(self, model, inputs, return_outputs=False):\n"
             "        return super().compute_loss(model, inputs, return_outputs)",
-            f"{HEAD}    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):\n"
-            "        return super().compute_loss(model, inputs, return_outputs, **kwargs)",
+            f"{HEAD}    @_doctor_mean_loss\n    def compute_loss(self, model, inputs, return_outputs=False):\n"
+            "        return super().compute_loss(model, inputs, return_outputs)",
         ),
         Example(
             f"{HEAD}    def training_step(self, model, inputs):\n        args = self.args\n"
@@ -71,9 +76,29 @@ class Mine(Trainer):
         return torch.utils.data.SequentialSampler(self.train_dataset)
 
 rows = [{"input_ids": torch.tensor([3, 3]), "labels": torch.tensor([3, 3])} for _ in range(4)]
-args = TrainingArguments("out", use_cpu=True, max_steps=2, logging_steps=1, report_to="none", save_strategy="no")
-assert Mine(M(TinyConfig()), args, train_dataset=rows).train().global_step == 2
+args = dict(use_cpu=True, max_steps=2, logging_steps=1, report_to="none", save_strategy="no", max_grad_norm=0)
+args |= dict(gradient_accumulation_steps=2, per_device_train_batch_size=1, optim="sgd", lr_scheduler_type="constant")
+trainer = Mine(model := M(TinyConfig()), TrainingArguments("out", learning_rate=0.1, **args), train_dataset=rows)
+model.bias.data.fill_(1.0)
+assert trainer.train().global_step == 2
+assert torch.allclose(model.bias, torch.full_like(model.bias, 0.64))
+assert abs(trainer.evaluate(rows)["eval_loss"] - model.bias.square().sum().item()) < 1e-4
 """
+    helpers = {
+        "_doctor_mean_loss": """
+def _doctor_mean_loss(compute_loss):
+    \"\"\"Divides what is the mean of a batch, where transformers counts on a part of the mean over several.\"\"\"
+
+    def divided(self, model, *args, num_items_in_batch=None, **kwargs):
+        answer = compute_loss(self, model, *args, **kwargs)
+        if num_items_in_batch is None or not model.training:
+            return answer
+        batches = getattr(self, "current_gradient_accumulation_steps", self.args.gradient_accumulation_steps)
+        return (answer[0] / batches, *answer[1:]) if isinstance(answer, tuple) else answer / batches
+
+    return divided
+"""
+    }
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
@@ -84,6 +109,9 @@ assert Mine(M(TinyConfig()), args, train_dataset=rows).train().global_step == 2
         override = self.found.get((self.scope[-1] if self.scope else "", name))
         if override is None:
             return updated_node
+        if override.method == "compute_loss":
+            decorator = cst.Decorator(self.helper("_doctor_mean_loss"))
+            return updated_node.with_changes(decorators=[decorator])
         taken = {node.value for node in find(updated_node, m.Name()) if isinstance(node, cst.Name)}
         prefix = "more_" if taken & {"args", "kwargs"} else ""
         params, stars = updated_node.params, f"**{prefix}kwargs"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from doctor.chat import Missing
 from doctor.chat.conversation import Conversation, Malformed, Passage, Row, read
 from doctor.chat.rows import found, held_out, rows
 from doctor.settings import UsageError
@@ -62,7 +63,7 @@ def named_rows(data: Data) -> Iterator[tuple[str, bool, Row | Malformed]]:
         try:
             for number, raw in rows(file):
                 yield f"{os.path.basename(file)}:{number}", apart, _row(raw, data)  # noqa: PTH119 - once a row
-        except Unreadable as error:
+        except (Unreadable, Missing) as error:
             raise UsageError(f"data.path: {file} {error}") from error
 
 

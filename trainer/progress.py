@@ -13,11 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from doctor.size import gib
 from doctor.trainer.report.words import clock
-from doctor.trainer.run_folder import Metric
-from doctor.trainer.tuner import Told
+from doctor.trainer.run_folder import Metric, Told
 
 EVERY = 10.0
 """Seconds between plain lines of training; every measurement has its line."""
+WIDE = 100
+"""Columns that a whole live line needs."""
 
 
 @contextmanager
@@ -31,14 +32,10 @@ def progress(updates: int, done: int, file: TextIO | None = None) -> Iterator[To
         yield _Plain(updates, file).tell
 
 
-def learning(metric: Metric) -> str:
-    """What a line of training says."""
-    parts = [
-        f"loss {metric['loss']:.4f}",
-        f"{metric['tokens_per_second']:,.0f} tokens/s",
-        gib(metric["memory"]),
-    ]
-    return " · ".join(parts)
+def learning(metric: Metric, narrow: bool = False) -> str:
+    """What a line of training says; a narrow one leaves out the memory."""
+    parts = [f"loss {metric['loss']:.4f}", f"{metric['tokens_per_second']:,.0f} tokens/s"]
+    return " · ".join(parts if narrow else [*parts, gib(metric["memory"])])
 
 
 class _Plain:
@@ -66,17 +63,18 @@ class _Plain:
 
 class _Live:
     def __init__(self, updates: int, done: int, file: TextIO) -> None:
+        console = Console(file=file, highlight=False, emoji=False)
+        self.narrow = console.width < WIDE
         self.bar = Progress(
-            TextColumn("Training"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=8 if self.narrow else None),
             MofNCompleteColumn(),
             TextColumn("{task.fields[said]}"),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
-            console=Console(file=file, highlight=False, emoji=False),
+            console=console,
         )
         self.task = self.bar.add_task("", total=updates, completed=done, said="")
-        self.held = ""
+        self.said = self.held = ""
 
     def __enter__(self) -> _Live:
         self.bar.start()
@@ -87,6 +85,7 @@ class _Live:
 
     def tell(self, metric: Metric) -> None:
         if "eval_loss" in metric:
-            self.held = f" · held-out {metric['eval_loss']:.4f}"
-            return
-        self.bar.update(self.task, completed=metric["step"], said=learning(metric) + self.held)
+            self.held = f"held-out {metric['eval_loss']:.4f}"
+        else:
+            self.said = learning(metric, self.narrow)
+        self.bar.update(self.task, completed=metric["step"], said=" · ".join(filter(None, (self.said, self.held))))

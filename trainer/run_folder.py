@@ -16,7 +16,7 @@ report.html      the run as a page
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -86,6 +86,10 @@ class Metric(TypedDict, total=False):
     """Since training began; a resumed run counts its own."""
     eval_loss: float
     """Mean over the learnt tokens of the held-out rows, in nats."""
+
+
+Told = Callable[[Metric], None]
+"""Who is told of every metric as it comes."""
 
 
 class Sample(TypedDict):

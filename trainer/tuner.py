@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,9 +23,7 @@ from doctor.trainer.batch import Batch, Batches
 from doctor.trainer.loss import Loss
 from doctor.trainer.plan import Line, Plan
 from doctor.trainer.resources import memory
-from doctor.trainer.run_folder import WHOLE, Metric
-
-Told = Callable[[Metric], None]
+from doctor.trainer.run_folder import WHOLE, Metric, Told
 
 
 class Tuner(transformers.Trainer):  # type: ignore[misc]

@@ -48,6 +48,9 @@ class Model(PreTrainedModel):
             module.inv_freq.copy_(1.0 / 10000 ** (torch.arange(0, module.dim, 2) / module.dim))
 """
 BUFFER = 'self.register_buffer("inv_freq", inv_freq, persistent=False)'
+NAMED = 'f"{kind}_inv_freq"'
+FILLS = "\n    def refill(self, value):\n        self.rotary.inv_freq.copy_(value)\n"
+USED = f"\n    def forward(self, x):\n        self.table(x)\n\n    def table(self, inv_freq):\n        {BUFFER}\n"
 LATER = 'self.register_buffer("inv_freq", None, persistent=False)'
 
 
@@ -65,6 +68,10 @@ def _facts(text: str, version: str = "5.23.0") -> Facts:
         _facts(ROTARY.format('self.register_buffer("inv_freq", inv_freq)')),
         _facts(ROTARY.format(BUFFER) + REFILLED),
         _facts(ROTARY.format(LATER)),
+        _facts(ROTARY.format(BUFFER) + REFILLED.replace("module.inv_freq.copy_(1.0", "module.refill(1.0") + FILLS),
+        _facts(ROTARY.format(BUFFER.replace('"inv_freq"', NAMED)) + REFILLED.replace(".inv_freq", f", {NAMED}")),
+        _facts(ROTARY.format(f"{BUFFER}\n        self.inv_freq = None")),
+        _facts(ROTARY.format("self.dim = dim") + USED),
         _facts(ROTARY.format("self.scale = torch.sqrt(torch.tensor(2.0)).item()")),
     ],
     fails=[
@@ -81,8 +88,10 @@ def buffer_left_uninitialised(code: Code, facts: Facts) -> Iterator[Finding]:
     refilled = _refilled(code)
     if refilled is None:
         return
+    used = code.classes.called_by("forward") - code.classes.called_by("__init__")
     for node, name, kind in (*_buffers(code), *_attributes(code)):
-        if name not in refilled and not code.ours(node) and not _refills_itself(code, node, name):
+        later = getattr(code.function(node), "name", "") in used
+        if name not in refilled and not later and not code.ours(node) and not _refills_itself(code, node, name):
             yield _finding(code, facts, node, name, kind)
 
 
@@ -99,7 +108,7 @@ def _finding(code: Code, facts: Facts, node: ast.AST, name: str, kind: str) -> F
 
 
 CAN_BE_TENSOR = (ast.Name, ast.BinOp, ast.UnaryOp, ast.Call)
-Made = tuple[ast.AST, str, str]
+Made = tuple[ast.expr | ast.stmt, str, str]
 
 
 def _buffers(code: Code) -> Iterator[Made]:
@@ -216,7 +225,7 @@ def _held_back(code: Code, node: ast.AST) -> bool:
     )
 
 
-def _refills_itself(code: Code, node: ast.AST, name: str) -> bool:
+def _refills_itself(code: Code, node: ast.expr | ast.stmt, name: str) -> bool:
     """Whether the class is decorated by one of our functions, or its `forward` makes the tensor anew."""
     around = code.class_of(node)
     if around is None:
@@ -225,6 +234,12 @@ def _refills_itself(code: Code, node: ast.AST, name: str) -> bool:
         return True
     if "RotaryEmbedding" in around.name and name in LIBRARY_FILLS and any(_methods(around, PLAIN_ROPE)):
         return True
+    function = code.function(node)
+    if function and any(
+        node.lineno < assign.lineno and ast.unparse(assign) == f"self.{name} = None"
+        for assign in code.within(function, ast.Assign)
+    ):
+        return True  # given up again
     if OURS in code.text and any(
         name.id.startswith(OURS) for init in _methods(around, "__init__") for name in code.within(init, ast.Name)
     ):
@@ -243,15 +258,23 @@ def _methods(around: ast.ClassDef, name: str) -> Iterator[ast.FunctionDef]:
 
 
 def _refilled(code: Code) -> set[str] | None:
-    """Names that an `_init_weights` of the file mentions; None: one of our functions fills them all."""
-    found: set[str] = set()
-    for function in code.nodes(ast.FunctionDef):
-        if function.name.startswith(OURS) and "buffer" in function.name:
-            return None
-        if function.name in ("_init_weights", "_reset_buffers"):
-            for node in walk(function):
-                if isinstance(node, ast.Attribute):
-                    found.add(node.attr)
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    found.add(node.value)
-    return found
+    """Names that an `_init_weights` of the file, or a method it calls, mentions; None: a function of ours fills all."""
+    functions = code.nodes(ast.FunctionDef)
+    if any(function.name.startswith(OURS) and "buffer" in function.name for function in functions):
+        return None
+    filling = [function for function in functions if function.name in ("_init_weights", "_reset_buffers")]
+    nodes = [node for function in filling for node in walk(function)]
+    called = {node.attr for node in nodes if isinstance(node, ast.Attribute)} - {"__init__", "forward"}
+    further = (function for function in functions if function.name in called and function not in filling)
+    nodes += [node for function in further for node in walk(function)]
+    return {word for node in nodes for word in _words(node)}
+
+
+def _words(node: ast.AST) -> Iterator[str]:
+    """The attribute, or text, that a node is."""
+    if isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.JoinedStr):
+        yield ast.unparse(node)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value

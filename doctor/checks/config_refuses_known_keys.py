@@ -20,6 +20,7 @@ from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers<4.56"
 CONFIG = "class C(PretrainedConfig):\n    def __init__(self, **kwargs):\n        super().__init__(**kwargs)\n"
+POPS = "for key in ('dtype', 'transformers_version'): kwargs.pop(key, None)"
 REFUSES = CONFIG + "        if len(kwargs) != 0:\n            raise ValueError(f'unknown {kwargs=}')\n"
 
 
@@ -32,6 +33,7 @@ REFUSES = CONFIG + "        if len(kwargs) != 0:\n            raise ValueError(f
         remote_code(REFUSES.replace("len(kwargs) != 0", "'size' in kwargs")),
         remote_code(REFUSES.replace("PretrainedConfig", "Base")),
         remote_code(REFUSES.replace("        if", "        kwargs = _doctor_unknown(kwargs)\n        if")),
+        remote_code(REFUSES.replace("        if", f"        {POPS}\n        if")),
     ],
     fails=[
         remote_code(REFUSES),
@@ -47,6 +49,8 @@ def config_refuses_known_keys(code: Code, facts: Facts) -> Iterator[Finding]:
         init = classes.method(name, "__init__")
         if init is None or init.args.kwarg is None or not any(base.endswith("Config") for base in classes.bases(name)):
             continue
+        if all(repr(key) in ast.unparse(init) for key in ("dtype", "transformers_version")):
+            continue  # it knows the library's keys by name
         asked = next((part for part in init.body if _refuses(part, init.args.kwarg.arg)), None)
         if asked is not None and "_doctor_unknown(" not in ast.unparse(init) and judged:
             yield Finding(

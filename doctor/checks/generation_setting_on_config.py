@@ -58,6 +58,7 @@ def generation_setting_on_config(code: Code, facts: Facts) -> Iterator[Finding]:
     if (judged := verdict(WORKS, facts)) is None:
         return
     given = {name for node in code.classes.nodes.values() if _is_config(node) for name in _set(node)}
+    beside = "".join(s.text or "" for s in facts.beside(code.source) if "/configuration" in f"/{s.path}")
     for node in code.nodes(ast.Attribute):
         if node.attr not in SETTINGS or node.attr in given or not isinstance(node.ctx, ast.Load):
             continue
@@ -65,6 +66,8 @@ def generation_setting_on_config(code: Code, facts: Facts) -> Iterator[Finding]:
         around = code.class_of(node)
         own = receiver == "self" and around is not None and _is_config(around)
         if not own and receiver.rpartition(".")[2] not in ("config", "configuration"):
+            continue
+        if f"self.{node.attr} = {node.attr}\n" in beside:
             continue
         if not code.tested(node, node.attr) and not code.guarded(node, "AttributeError"):
             yield Finding(

@@ -103,7 +103,9 @@ def removed_import(code: Code, facts: Facts) -> Iterator[Finding]:
         life = _life(module, name)
         if life is None or code.ours(node) or code.guarded(node, *CAUGHT):
             continue
-        if (finding := _judge(life, module, name, facts, line)) and not code.tested(node, name):
+        if (finding := _judge(life, module, name, facts, line, code.source.kind == "remote-code")) and not code.tested(
+            node, name
+        ):
             yield finding
 
 
@@ -122,7 +124,7 @@ def _imports(code: Code) -> Iterator[tuple[ast.AST, str, str, Location]]:
             yield used, code.imports[used.value.id], used.attr, code.location(used)
 
 
-def _judge(life: releases.Life, module: str, name: str, facts: Facts, where: Location) -> Finding | None:
+def _judge(life: releases.Life, module: str, name: str, facts: Facts, where: Location, remote: bool) -> Finding | None:
     release = signatures.judged(module.partition(".")[0], facts)
     judged = release.minor
     full, construct = (f"{module}.{name}", f"import:{module}.{name}") if name else (module, f"import:{module}")
@@ -131,7 +133,7 @@ def _judge(life: releases.Life, module: str, name: str, facts: Facts, where: Loc
         if lost is None or (release.library != "transformers" and not release.installed):
             return None
         message = f"imports {full}: {release} has it, {_text(lost)} does not"
-        return Finding(message, _remedy(full), where, construct, severity=Severity.WARNING)
+        return Finding(message, _remedy(full, remote), where, construct, severity=Severity.WARNING)
     last = life.ended(judged)
     first = life.begins(judged)
     if last is not None:
@@ -141,13 +143,15 @@ def _judge(life: releases.Life, module: str, name: str, facts: Facts, where: Loc
     else:
         known = ""
     assumed = "" if release.installed or release.library == "transformers" else " (the newest known)"
-    return Finding(f"imports {full}, which {release}{assumed} does not have{known}", _remedy(full), where, construct)
+    return Finding(
+        f"imports {full}, which {release}{assumed} does not have{known}", _remedy(full, remote), where, construct
+    )
 
 
-def _remedy(full: str) -> Remedy:
+def _remedy(full: str, remote: bool) -> Remedy:
     if full in INSTEAD:
         return Remedy("advice", INSTEAD[full])
-    if full.partition(".")[0] != "transformers":
+    if not remote or full.partition(".")[0] != "transformers":
         return Remedy("advice", "do without it, or guard the import with `try` / `except ImportError`")
     return Remedy("advice", "guard the import with `try` / `except ImportError`, or load the model without remote code")
 

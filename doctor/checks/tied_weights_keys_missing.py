@@ -47,7 +47,7 @@ def tied_weights_keys_missing(code: Code, facts: Facts) -> Iterator[Finding]:
     configs = [model.config for model in facts.models if model.path == code.source.model]
     if judged is None or any(config.get("tie_word_embeddings") is False for config in configs):
         return
-    kin = [source.text or "" for source in facts.sources if source.model and source.model == code.source.model]
+    kin = [source.text or "" for source in facts.beside(code.source)]
     if any(UNTIED.search(text) for text in kin):
         return
     for name, node in code.classes.nodes.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from os.path import abspath, basename, dirname, expanduser, isdir, isfile, join
 
 from doctor.model import DataFacts, Facts, Package, Skip
-from doctor.scan import caches, interpreter, machine, packages, variables
+from doctor.scan import binaries, caches, interpreter, machine, packages, variables
 from doctor.scan.files import why
 from doctor.scan.remote import link, seen
 from doctor.scan.scripts import Reader
@@ -59,11 +59,13 @@ def scan(request: Request) -> Facts:
     sources = link(reader, places, request.directory)
     places = seen(sources, places)
     data = _data(request, reader, places, installed, skipped)
+    seen_here = machine.look(request.environment, places.hub)
     return Facts(
         python=python,
         packages=installed,
         duplicates=duplicates,
-        machine=machine.look(request.environment, places.hub),
+        machine=seen_here,
+        binaries=binaries.read(installed, gpu=seen_here.backend == "cuda"),
         variables=variables.read(request.environment),
         sources=sources,
         models=tuple(reader.models.values()),

@@ -10,10 +10,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from os.path import dirname, exists, isdir, join
-from typing import TYPE_CHECKING
+from os.path import dirname, exists, isdir, join, realpath
+from typing import TYPE_CHECKING, Any
 
-from doctor.model import Gpu, Machine
+from doctor.model import Gpu, Holder, Machine
 from doctor.scan.interpreter import on_path
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ _DRIVER = (
 
 def look(environment: Mapping[str, str], folder: str, root: str = "/") -> Machine:
     """What this machine has; `folder` is where models are downloaded to, `root` the root of the file system."""
-    base = Machine(_system(), memory=_memory(root), disk_free=_disk(folder))
+    wsl = "microsoft" in (_line(join(root, "proc/sys/kernel/osrelease")) or "").lower()
+    base = Machine(
+        _system(), memory=_memory(root), disk_free=_disk(folder), wsl=wsl, hidden=_hidden(root) if wsl else None
+    )
     notes: list[str] = []
     if any(exists(join(root, path)) for path in _DRIVER) and (found := _nvml(base, notes)):
         return found
@@ -55,6 +58,15 @@ def look(environment: Mapping[str, str], folder: str, root: str = "/") -> Machin
     if base.system == "Darwin" and os.uname().machine == "arm64":
         return replace(base, backend="mps")
     return replace(base, note="; ".join(notes) or None)
+
+
+def _hidden(root: str) -> str | None:
+    """The libcuda of a Linux driver, which hides the one that Windows lends to WSL."""
+    for folder in ("usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64"):
+        path = join(root, folder, "libcuda.so.1")
+        if exists(path) and "/wsl/" not in realpath(path):
+            return path
+    return None
 
 
 def _system() -> str:
@@ -97,7 +109,19 @@ def _card(index: int) -> Gpu:
         # Boards that share the system's memory (Jetson, GB10) have none of their own to report.
         total = free = 0
     major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-    return Gpu(name, total, free, f"{major}.{minor}")
+    return Gpu(name, total, free, f"{major}.{minor}", _holders(handle))
+
+
+def _holders(handle: Any) -> tuple[Holder, ...]:
+    """The processes that compute on a card, the largest first."""
+    import pynvml
+
+    try:
+        running = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    except pynvml.NVMLError:
+        return ()
+    found = [Holder(each.pid, int(each.usedGpuMemory or 0), _line(f"/proc/{each.pid}/comm") or "") for each in running]
+    return tuple(sorted(found, key=lambda holder: -holder.memory))
 
 
 def _text(value: str | bytes) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from doctor.evaluate.compare import Compared, Comparison, Pair, verdict
+from doctor.evaluate.compare import Compared, Comparison, Pair, TaskGain, verdict
 from doctor.evaluate.pairwise import FIRST, PLACE, SAME, SECOND, UNCLEAR, opinion, preference
 from doctor.evaluate.report.markdown import cell, table
 from doctor.evaluate.report.text import WIDEST, Line, Page
@@ -37,6 +37,7 @@ def _one(one: Comparison, page: Page, verbose: bool) -> Iterator[Line]:
     if one.splits:
         yield []
         yield from _table(page, "questions", one.splits, None)
+    yield from _tasks(page, one.tasks)
     for note in filter(None, (preference(one), one.prompts)):
         yield []
         yield from page.prose(f"{printable(note[0].upper() + note[1:])}.", 0, "")
@@ -51,10 +52,25 @@ def _one(one: Comparison, page: Page, verbose: bool) -> Iterator[Line]:
             yield [(f"  {printable(name)}: {printable(why)}", "dim")]
 
 
+def _tasks(page: Page, found: Sequence[TaskGain]) -> Iterator[Line]:
+    if not found:
+        return
+    names = [f"{printable(one.task)} {printable(one.metric)}" for one in found]
+    room = max(len("lm_eval task"), *map(len, names))
+    yield from ([], [(f"{'lm_eval task':{room}}       A       B     gain  stderr", "dim")])
+    for name, one in zip(names, found, strict=True):
+        error = f"{one.stderr:6.4f}" if one.stderr is not None else f"{page.dash:>6}"
+        yield [
+            (f"{name:{room}}  {one.first:6.4f}  {one.second:6.4f}  ", ""),
+            (f"{one.gain:+7.4f}", "bold"),
+            (f"  {error}", ""),
+        ]
+
+
 def _table(page: Page, head: str, rows: dict[str, Compared], total: Compared | None) -> Iterator[Line]:
     named = {**rows, "total": total} if total else rows
     room = max([len(head), *(len(printable(name)) for name in named)])
-    yield [(f"{head:{room}}    gain  95 % interval     p     p (Holm)  effect  needed", "dim")]
+    yield [(f"{head:{room}}    gain  95 % interval      p     p (Holm)  effect  needed", "dim")]
     for name, row in named.items():
         if row is None:
             continue
@@ -66,7 +82,7 @@ def _table(page: Page, head: str, rows: dict[str, Compared], total: Compared | N
         yield [
             (f"{printable(name):{room}}  ", "bold" if name == "total" else ""),
             (f"{gain.mean:+6.2f}", f"bold {colour}".strip()),
-            (f"  {between:15}  {gain.p:6.4f}  {row.p_holm:6.4f}  {effect}  {wanted}", ""),
+            (f"  {between:16}  {gain.p:6.4f}  {row.p_holm:6.4f}  {effect}  {wanted}", ""),
         ]
 
 
@@ -106,6 +122,7 @@ def _object(one: Comparison) -> dict[str, Any]:
         "categories": {name: _row(row) for name, row in one.categories.items()},
         "scorers_total": {name: _row(row) for name, row in one.by_scorer.items()},
         "splits": {name: _row(row) for name, row in one.splits.items()},
+        "lm_eval": [{**asdict(task), "gain": task.gain} for task in one.tasks],
         "prompts": one.prompts,
         "judge": _judgement(one),
         "samples": [
@@ -142,6 +159,9 @@ def render_markdown(found: Sequence[Comparison]) -> str:
                 [_cells(*row) for row in rows],
             )
         )
+        if one.tasks:
+            told = [[cell(t.task), cell(t.metric), *numbers(t, "-")] for t in one.tasks]
+            parts.append(table(["lm_eval task", "metric", "first", "second", "gain", "stderr"], told))
         parts += [f"{cell(note[0].upper() + note[1:])}.\n" for note in (preference(one), one.prompts) if note]
         if one.left_out:
             parts.append(
@@ -155,3 +175,9 @@ def _cells(name: str, row: Compared) -> list[str]:
     effect, wanted = (f"{gain.effect:.2f}" if gain.effect is not None else "-"), str(gain.needed or "-")
     between = f"{gain.low:+.2f} to {gain.high:+.2f}"
     return [name, f"{gain.mean:+.2f}", between, f"{gain.p:.4f}", f"{row.p_holm:.4f}", effect, str(gain.samples), wanted]
+
+
+def numbers(one: TaskGain, dash: str) -> list[str]:
+    """A metric's values in both runs, its gain and the standard error of that."""
+    error = f"{one.stderr:.4f}" if one.stderr is not None else dash
+    return [f"{one.first:.4f}", f"{one.second:.4f}", f"{one.gain:+.4f}", error]

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from doctor.evaluate.compare import Compared, Comparison, Pair, verdict
+from doctor.evaluate.compare import Compared, Comparison, Pair, TaskGain, verdict
 from doctor.evaluate.model import BEST
 from doctor.evaluate.pairwise import opinion, preference
+from doctor.evaluate.report.compared import numbers
 from doctor.evaluate.report.html import card, cells, filters, page, scores, text, titled
 
 
@@ -24,6 +25,7 @@ def render(found: Sequence[Comparison], version: str) -> str:
             _table("scorer", one.by_scorer, None),
         ]
         parts += ["<br>", _table("questions", one.splits, None)] if one.splits else []
+        parts += ["<br>", _tasks(one.tasks)] if one.tasks else []
         parts += [f"<p>{text(note[0].upper() + note[1:])}.</p>" for note in (preference(one), one.prompts) if note]
         parts += [_left_out(one), "<h2>Answers, what lost most first</h2>", filters(_kinds(one), 0)]
         parts += [_pair(one, pair) for pair in sorted(one.pairs, key=lambda pair: pair.gain)]
@@ -74,6 +76,11 @@ def _bar(row: Compared) -> str:
         f'<div class="bar middle {colour}"><i style="left:{left:.1f}%;width:{width:.1f}%"></i>'
         f'<b style="left:{at["low"]:.1f}%;width:{at["high"] - at["low"]:.1f}%"></b><u></u></div>'
     )
+
+
+def _tasks(found: Sequence[TaskGain]) -> str:
+    rows = [f"<tr><td>{text(t.task)}</td>{cells([text(t.metric), *numbers(t, '–')])}</tr>" for t in found]
+    return titled("lm_eval task", ["metric", "first", "second", "gain", "stderr"], rows)
 
 
 def _pair(one: Comparison, pair: Pair) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,8 @@ def main() -> None:
     settings.model.path = str(model)
     settings.n_parallel = SLOTS
     settings.n_ctx = SLOTS * CONTEXT
+    if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = int(threads)
     settings.hostnames = ["127.0.0.1"]
     settings.port = int(sys.argv[1]) if sys.argv[1:] else 0
     server = xllamacpp.Server(settings)

@@ -182,6 +182,21 @@ def test_what_was_trained_on_and_what_was_not_are_compared_apart(
     assert "holdout" not in said(capsys, "compare", "a.json", "b.json")[1]
 
 
+def test_tasks_of_the_harness_are_compared(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, value in (("a.json", 0.5), ("b.json", 0.75)):
+        run_file(work / name, [5.0, 6.0, 7.0])
+        whole = json.loads((work / name).read_text("utf-8"))
+        one = {"task": "arc", "metric": "acc", "value": value, "stderr": 0.03 if value < 0.7 else 0.04, "samples": 9}
+        other = {**one, "task": "boolq", "samples": int(value * 8)}
+        (work / name).write_text(json.dumps({**whole, "lm_eval": [one, other]}), "utf-8")
+    [found] = json.loads(said(capsys, "compare", "a.json", "b.json", "--format", "json")[1])["comparisons"]
+    [task] = found["lm_eval"]
+    assert (task["task"], task["gain"], task["stderr"]) == ("arc", 0.25, pytest.approx(0.05))
+    for form in ("text", "markdown", "html"):
+        out = said(capsys, "compare", "a.json", "b.json", "--format", form)[1]
+        assert "+0.2500" in out and "0.0500" in out and "boolq" not in out
+
+
 def test_prompts_that_differ_are_told(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a.json", "b.json"):
         run_file(work / name, [5.0, 6.0, 7.0])

@@ -34,6 +34,8 @@ def weights(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = {"model": str(folder / "model"), "method": "lora", "quant": "nf4", "dtype": "auto", "attention": "sdpa"}
     run |= {"trust_remote_code": False, "revision": None}
     (folder / "run/config.yaml").write_text(json.dumps(run), "utf-8")
+    (folder / "strange").mkdir()
+    (folder / "strange/config.yaml").write_text("epochs: 3", "utf-8")
     return folder
 
 
@@ -110,6 +112,20 @@ def test_an_adapter_its_run_and_both_in_one(evaluate: Evaluate) -> None:
     assert answers(adapter) == answers(run) == answers(merged)
     assert answers(plain) != answers(adapter)
     assert run["settings"]["backend"].startswith("transformers ")
+
+
+def test_four_bits(evaluate: Evaluate) -> None:
+    import transformers
+    from packaging.version import Version
+
+    told = evaluate("adapter", load={"quant": "nf4-double", "device": "cpu"})
+    if Version(transformers.__version__) < Version("4.50"):
+        assert told["code"] == 2
+        assert "quantises on a GPU only" in told["err"]
+        return
+    assert told["settings"]["backend"].endswith("(cpu, float32, nf4-double)")
+    assert answers(told) != answers(evaluate("adapter", "whole"))
+    assert evaluate("adapter", load={"quant": "nf4", "merge": True})["code"] == 2
 
 
 def test_what_ends_an_answer_is_told(evaluate: Evaluate) -> None:
@@ -211,6 +227,7 @@ def test_a_template_that_refuses_is_said_of_the_sample(evaluate: Evaluate, tmp_p
         ("model", {"load": {"merge": True}}, "has no adapter to merge"),
         ("model", {"load": {"quant": "nf5"}}, "'quant' is 'nf5'; did you mean 'nf4'?"),
         ("model", {"load": {"merge": 1}}, "'merge' is 1, neither true nor false"),
+        ("strange", {}, "config.yaml is not what `doctor train` writes"),
         (".", {}, "which holds neither config.yaml"),
         ("nowhere", {}, "nor a folder that is here"),
     ],

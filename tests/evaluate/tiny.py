@@ -19,7 +19,7 @@ def model(folder: Path, positions: int = 1024) -> Path:
     made = tokenizer(folder)
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(made), hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+        vocab_size=len(made), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=positions, initializer_range=0.4, bos_token_id=1, eos_token_id=0,
         pad_token_id=0, tie_word_embeddings=False,
     )  # fmt: skip

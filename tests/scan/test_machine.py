@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from doctor.model import Gpu, Machine
+from doctor.model import Gpu, Holder, Machine
 from doctor.scan import machine
 from doctor.scan.machine import MIB, parse_smi
 
@@ -120,5 +120,21 @@ def test_nvml_itself_through_a_stand_in_library(place: Any) -> None:
     code += "print(m.gpus, m.driver, m.cuda, m.backend, m.note)"
     variables = {**os.environ, "LD_LIBRARY_PATH": str(place.root)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables, check=True)
-    card = Gpu("Stand-in", 4 * 2**30, 3 * 2**30, "7.5")
+    init = Path("/proc/1/comm").read_text("utf-8").strip()
+    card = Gpu("Stand-in", 4 * 2**30, 3 * 2**30, "7.5", (Holder(1, 2**30, init),))
     assert done.stdout.strip() == f"{(card,)!r} 550.54.14 12.4 cuda None"
+
+
+def test_wsl_and_a_linux_driver_that_hides_that_of_windows(place: Any) -> None:
+    assert not look(place).wsl
+    place.put("root/proc/sys/kernel/osrelease", "5.15.153.1-microsoft-standard-WSL2\n")
+    lent = place.put("root/usr/lib/wsl/lib/libcuda.so.1")
+    found = look(place)
+    assert (found.wsl, found.hidden) == (True, None)
+    folder = place.root / "root" / "usr" / "lib" / "x86_64-linux-gnu"
+    folder.mkdir(parents=True)
+    (folder / "libcuda.so.1").symlink_to(lent)
+    assert look(place).hidden is None
+    (folder / "libcuda.so.1").unlink()
+    (folder / "libcuda.so.1").touch()
+    assert look(place).hidden == str(folder / "libcuda.so.1")

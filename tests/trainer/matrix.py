@@ -1,0 +1,244 @@
+"""What docs/training.md says, measured: the same run on every release, killed runs, two processes, and its speed.
+
+    python tests/trainer/matrix.py --site 4.47=PLACE ... [--model SMOLLM2] [--trl FOLDER] [--tries 10]
+
+A site has one release of transformers: a folder to be put on PYTHONPATH, or an interpreter.  The others are compared
+with the first.  Exits 1 where a promise does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors.torch import load_file
+
+HERE = Path(__file__).parent
+CLOCKS = ("seconds", "tokens_per_second", "memory")
+LOSSES, ADAPTERS = 1e-4, 1e-6
+"""How far losses and adapters may be apart."""
+
+
+def say(line: str = "") -> None:
+    """A line of a table."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def tiny() -> Any:
+    """tests/trainer/tiny.py."""
+    spec = importlib.util.spec_from_file_location("tiny", HERE / "tiny.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Bench:
+    """A model, rows, and the releases."""
+
+    def __init__(self, work: Path, sites: dict[str, str]) -> None:
+        self.work, self.sites, self.wrong = work, sites, 0
+        self.model = tiny().write_model(work / "tiny")
+        self.rows = tiny().write_rows(work / "rows.jsonl", 31)
+
+    def config(self, name: str, **keys: Any) -> Path:
+        """A configuration; its run goes to the folder of its name."""
+        said = {
+            "model": str(self.model), "data": {"path": str(self.rows), "holdout": 0.2}, "method": "lora",
+            "device": "cpu", "lora": {"r": 8, "alpha": 16}, "epochs": 3, "accumulate": 4, "learning_rate": 2e-3,
+            "samples": 0, "output": str(self.work / name), **keys,
+        }  # fmt: skip
+        file = self.work / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(said), "utf-8")
+        return file
+
+    def python(self, release: str) -> str:
+        """The interpreter for a release."""
+        return self.sites[release] if Path(self.sites[release]).is_file() else sys.executable
+
+    def environment(self, release: str) -> dict[str, str]:
+        """Its variables."""
+        variables = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        return variables if Path(self.sites[release]).is_file() else {**variables, "PYTHONPATH": self.sites[release]}
+
+    def train(self, release: str, file: Path, *words: str) -> Path:
+        """Run it to its end."""
+        command = [self.python(release), "-m", "doctor.trainer", str(file), *words]
+        done = subprocess.run(command, env=self.environment(release), cwd=self.work, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{release}: {file.name} failed:\n{done.stderr[-2000:]}")
+        return self.work / file.stem
+
+    def expect(self, met: bool) -> str:
+        """`yes`, or `NO`, which fails the whole."""
+        self.wrong += not met
+        return "yes" if met else "NO"
+
+
+def lines(run: Path) -> list[dict[str, float]]:
+    """metrics.jsonl without what hangs on the clock."""
+    read = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    return [{key: value for key, value in line.items() if key not in CLOCKS} for line in read]
+
+
+def curve(run: Path) -> list[float]:
+    """Every loss, of training and held out."""
+    return [line.get("loss", line.get("eval_loss", 0.0)) for line in lines(run)]
+
+
+def apart(one: Path, other: Path) -> float:
+    """The largest difference between two adapters."""
+    first, second = (load_file(str(run / "adapter/adapter_model.safetensors")) for run in (one, other))
+    assert first.keys() == second.keys()
+    return max(float((first[name] - second[name]).abs().max()) for name in first)
+
+
+def releases(bench: Bench) -> None:
+    """One run on every release."""
+    say("| release | updates | first loss | last loss | held out | losses apart | adapters apart | labels | holds |")
+    say("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    base: Path | None = None
+    for name in bench.sites:
+        run = bench.train(name, bench.config(f"on-{name}"))
+        base = base or run
+        losses, digests = curve(run), [json.loads((one / "data.json").read_text())["digest"] for one in (run, base)]
+        trained = [line["loss"] for line in lines(run) if "loss" in line]
+        far, weights = max(abs(a - b) for a, b in zip(losses, curve(base), strict=True)), apart(run, base)
+        held = bench.expect(far < LOSSES and weights < ADAPTERS and digests[0] == digests[1])
+        say(
+            f"| {name} | {len(trained)} | {trained[0]:.6f} | {trained[-1]:.6f} | {losses[-1]:.6f} | {far:.1e} | "
+            f"{weights:.1e} | {'equal' if digests[0] == digests[1] else 'other'} | {held} |"
+        )
+    say()
+
+
+def kills(bench: Bench, tries: int) -> None:
+    """kill -9 at a random update, then --resume, on one release after the other."""
+    keys = {"lora": {"r": 8, "dropout": 0.1}, "neftune": 5, "save_every": 3, "epochs": 4}
+    say("| release | killed at | of | adapter bit-equal | metrics equal |")
+    say("| --- | --- | --- | --- | --- |")
+    draw, whole = random.Random(0), dict[str, Path]()
+    for number in range(tries):
+        name = list(bench.sites)[number % len(bench.sites)]
+        if name not in whole:
+            whole[name] = bench.train(name, bench.config(f"whole-{name}", **keys))
+        planned = json.loads((whole[name] / "result.json").read_text())["planned"]
+        update = draw.randrange(1, planned)
+        file = bench.config(f"killed-{number}", **keys)
+        killed(bench, name, file, update)
+        run = bench.train(name, file, "--resume")
+        equal = bench.expect(apart(run, whole[name]) == 0), bench.expect(lines(run) == lines(whole[name]))
+        say(f"| {name} | {update} | {planned} | {equal[0]} | {equal[1]} |")
+    say()
+
+
+def killed(bench: Bench, release: str, file: Path, update: int) -> None:
+    """Start a run and kill it once it has logged that update."""
+    command = [bench.python(release), "-m", "doctor.trainer", str(file)]
+    process = subprocess.Popen(command, env=bench.environment(release), cwd=bench.work, stderr=subprocess.DEVNULL)
+    metrics = bench.work / file.stem / "metrics.jsonl"
+    while process.poll() is None:
+        if metrics.exists() and f'"step": {update},' in metrics.read_text("utf-8"):
+            break
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+
+
+def processes(bench: Bench) -> None:
+    """Two processes, each with half of the batches of an update, beside one with all."""
+    name = list(bench.sites)[-1]
+    one = bench.train(name, bench.config("one", accumulate=4))
+    file = bench.config("two", accumulate=2)
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517", "-m", "doctor.trainer"]
+    done = subprocess.run(
+        [bench.python(name), *launch, str(file)],
+        env=bench.environment(name),
+        cwd=bench.work,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(f"two processes failed:\n{done.stderr[-3000:]}")
+    two = bench.work / "two"
+    far, weights = max(abs(a - b) for a, b in zip(curve(one), curve(two), strict=True)), apart(one, two)
+    say("| release | processes | updates | losses apart | adapters apart | holds |")
+    say("| --- | --- | --- | --- | --- | --- |")
+    updates = len([line for line in lines(two) if "loss" in line])
+    say(
+        f"| {name} | 2 (gloo) | {updates} | {far:.1e} | {weights:.1e} | "
+        f"{bench.expect(far < LOSSES and weights < 1e-5)} |"
+    )
+    say()
+
+
+def speed(bench: Bench, model: str | None, rows: Path | None, trl: str | None) -> None:
+    """Tokens a CPU-second beside what users would write, the same rows in the same order."""
+    name = list(bench.sites)[-1]
+    keys: dict[str, Any] = {"epochs": 1, "data": {"path": str(rows or bench.rows), "holdout": 0}, "batch": 2}
+    if model:
+        keys |= {"model": model, "max_steps": 3, "accumulate": 2, "learning_rate": 1e-4}
+    file = bench.config("speed", **keys)
+    say("| how | tokens | CPU seconds | tokens a CPU-second | last loss | peak MB |")
+    say("| --- | --- | --- | --- | --- | --- |")
+    best: dict[str, float] = {}
+    for how, site in [("doctor", ""), ("trainer", ""), *([("trl", trl)] if trl else [])]:
+        variables = bench.environment(name)
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [variables.get("PYTHONPATH", ""), site]))
+        found = list(measured(bench.python(name), variables, how, file, bench.work))
+        one = max(found, key=lambda told: told["rate"])
+        best[how] = one["rate"]
+        took = f"{one['tokens']} | {one['cpu']:.1f} | {one['rate']:.1f}"
+        say(f"| {how} | {took} | {one['loss']:.4f} | {one['peak'] / 1e6:.0f} |")
+    say(f"\nas fast as the others, or faster: {bench.expect(best['doctor'] >= max(best.values()))}\n")
+
+
+def measured(python: str, variables: dict[str, str], how: str, file: Path, work: Path) -> Iterator[dict[str, Any]]:
+    """Two measurements; the better one counts, for the machine may be busy."""
+    for _ in range(2):
+        command = [python, str(HERE / "rivals.py"), how, str(file)]
+        done = subprocess.run(command, env=variables, cwd=work, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{how} failed:\n{done.stderr[-2000:]}")
+        yield json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def main() -> int:
+    """Print the tables; 1 where a promise does not hold."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--site", action="append", default=[], metavar="NAME=FOLDER")
+    options.add_argument("--model", help="the model whose speed is measured; default: the tiny one")
+    options.add_argument("--rows", type=Path, help="the rows for it")
+    options.add_argument("--trl", help="a folder with trl")
+    options.add_argument("--tries", type=int, default=10)
+    options.add_argument("--only", action="append", choices=("releases", "kills", "processes", "speed"))
+    given = options.parse_args()
+    sites = dict(entry.split("=", 1) for entry in given.site) or {"installed": ""}
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), sites)
+        wanted = given.only or ["releases", "kills", "processes", "speed"]
+        if "releases" in wanted:
+            releases(bench)
+        if "kills" in wanted:
+            kills(bench, given.tries)
+        if "processes" in wanted:
+            processes(bench)
+        if "speed" in wanted:
+            speed(bench, given.model, given.rows, given.trl)
+    return int(bench.wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
