@@ -217,6 +217,11 @@ def _check(command: argparse.ArgumentParser) -> None:
     add("--statistics", action="store_true", help="print how often each check answered, not the findings")
     add("--output", metavar="FILE", help="write the report there")
     add(
+        "--probe",
+        action="store_true",
+        help="also import torch, bitsandbytes, flash-attn and what they carry, in child processes with a time limit",
+    )
+    add(
         "--patience",
         type=_count,
         default=60,

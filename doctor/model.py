@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from doctor.binaries import Binaries
+from doctor.probe import Probe
 from doctor.rank import Rank
 
 if TYPE_CHECKING:
@@ -364,6 +365,8 @@ class Facts:
     """Bytes of GPU memory to judge by instead of this machine's (`--vram`)."""
     max_length: int | None = None
     """Tokens of a training row (`--max-length`)."""
+    probes: tuple[Probe, ...] = ()
+    """What came of importing the compiled libraries, where `--probe` asked for it."""
     ranks: tuple[Rank, ...] = ()
     """The processes of a distributed launch, this one among them; none where the doctor runs alone."""
     against: str | None = None

@@ -180,6 +180,7 @@ def _scanned(options: argparse.Namespace) -> Facts:
         options.max_length,
         options.system,
         needles=partial(needles, to_fix=to_fix),
+        probe=options.probe,
     )
     try:
         return scan(request)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os.path import abspath, basename, dirname, expanduser, isdir, isfile, join
 
-from doctor.model import DataFacts, Facts, Package, Skip
+from doctor.model import DataFacts, Facts, Package, Python, Skip
+from doctor.probe import Probe
 from doctor.scan import binaries, caches, interpreter, machine, packages, variables
 from doctor.scan.files import why
 from doctor.scan.remote import link, seen
@@ -40,10 +41,12 @@ class Request:
     """For a kind of source, the byte strings one of which a file must hold for its text to be kept."""
     caches: bool = True
     """Whether the caches are read where no target, data set or model is named."""
+    probe: bool = False
+    """Whether torch and what is compiled for it are imported as well, each in a child process."""
 
 
 def scan(request: Request) -> Facts:
-    """Look at everything asked for; nothing is imported, run or written.
+    """Look at everything asked for; nothing is imported, run or written, unless `probe` asks for it.
 
     What cannot be read is in `Facts.skipped`.  Raises ValueError where the request itself names something that is
     not there: an environment, a target, a model.
@@ -65,6 +68,7 @@ def scan(request: Request) -> Facts:
         packages=installed,
         duplicates=duplicates,
         machine=seen_here,
+        probes=_probes(request, python, installed),
         binaries=binaries.read(installed, gpu=seen_here.backend == "cuda"),
         variables=variables.read(request.environment),
         sources=sources,
@@ -80,6 +84,14 @@ def scan(request: Request) -> Facts:
         targets=targets,
         model=None if request.model is None else _model(request.model, request.directory, places),
     )
+
+
+def _probes(request: Request, python: Python, installed: Mapping[str, Package]) -> tuple[Probe, ...]:
+    if not request.probe:
+        return ()
+    from doctor.scan import probe
+
+    return tuple(probe.run(python, installed, request.environment))
 
 
 def _targets(request: Request) -> tuple[str, ...]:
