@@ -51,6 +51,7 @@ PURPOSE = {
     "doctor/releases.json": "What each transformers release needs and calls itself (generated)",
     "doctor/trainer": "Link to trainer/",
     "doctor/evaluate": "Link to evaluate/",
+    "doctor/examples": "Link to examples/, which the demo takes",
     "docs/evaluation.md": "Every key of an evaluation, of its samples and its answers, and what the figures mean",
     "docs/scorers.md": "What `doctor evaluate` scores, and how (generated)",
     "examples": "What to start from: a persona to train, what it is asked, and recorded answers",
