@@ -215,6 +215,21 @@ def test_every_way_to_train(make: Make) -> None:
     assert sample["expected"] and sample["row"].startswith("rows.jsonl:")
 
 
+def test_four_bits(make: Make) -> None:
+    from doctor.settings import UsageError
+    from doctor.trainer.model import RELEASE
+    from doctor.trainer.train import train
+
+    config = make(method="qlora", max_steps=2)
+    if RELEASE.release < (4, 50):
+        with pytest.raises(UsageError, match="quantises on a GPU only"):
+            train(config)
+        return
+    result, whole = train(config), train(make("whole", max_steps=1))
+    assert (result["steps"], result["parameters"]) == (2, whole["parameters"]), "not the bytes they are packed in"
+    assert result["eval_loss"] == pytest.approx(_held_out(config), abs=1e-4)
+
+
 def _held_out(config: Any) -> float:
     """The held-out loss of a run's folder, loaded anew."""
     import torch
