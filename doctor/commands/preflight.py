@@ -49,6 +49,7 @@ def _options(config: Config) -> argparse.Namespace:
     return argparse.Namespace(
         command="train", targets=[], python=sys.executable, model=config.model, data=[config.data.path],
         max_length=config.max_length, vram=config.vram, system=config.data.system, facts=None, save_facts=None,
+        probe=False,
     )  # fmt: skip
 
 
