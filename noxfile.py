@@ -209,8 +209,8 @@ def harness(session: nox.Session) -> None:
 @nox.session(python=PYTHON)
 def demo(session: nox.Session) -> None:
     """`doctor demo`, as a newcomer runs it."""
-    install(session, "torch", "transformers", "safetensors", stack="5.latest")
-    session.run("doctor", "demo")
+    session.install("-c", "stacks/5.latest.txt", "-e", ".[demo]")
+    session.run("doctor", "demo", *session.posargs)
 
 
 @nox.session(python=PYTHON)

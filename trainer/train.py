@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -70,6 +71,7 @@ def train(config: Config, resume: bool = False, fresh: bool = False, command: st
 def _quieten() -> None:
     """Leave out what the libraries say of their own future and of each other."""
     transformers.utils.logging.set_verbosity_error()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # peft imports it, also where nothing is quantised
     for category in (FutureWarning, DeprecationWarning):
         warnings.filterwarnings("ignore", category=category)
     warnings.filterwarnings("ignore", message="mtime may not be reliable")

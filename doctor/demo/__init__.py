@@ -30,7 +30,10 @@ from doctor.demo.story import Stopped
 from doctor.demo.training import Training
 
 PARTS = ("rescue", "training")
-NEEDED = {"rescue": ("torch", "transformers", "safetensors"), "training": ("peft", "accelerate", "pydantic", "gguf")}
+NEEDED = {
+    "rescue": ("torch", "transformers", "safetensors"),
+    "training": ("peft", "accelerate", "pydantic", "gguf", "scipy"),
+}
 """What each part takes beside what the ones before it do."""
 
 

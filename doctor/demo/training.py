@@ -18,7 +18,8 @@ WRONG_END = "<|endoftext|>"
 SPOILT_LENGTH = 128
 """Shorter than the longer system prompt of the examples."""
 EVALUATION = """model: {model}
-samples: questions.yaml
+samples: examples/persona_questions.yaml
+scorers: [facts, identity, bleed, truncation, repetition]
 output: {output}
 generate: {{max_new_tokens: 64, batch: 8}}
 """
@@ -29,10 +30,12 @@ class Training(Story):
 
     def __init__(self, console: Console, root: Path, steps: int = STEPS, done: int = 0) -> None:
         super().__init__(console, root, steps, done)
-        for name in ("persona.jsonl", "questions.yaml", "train.yaml"):
-            (self.project / name).write_text((files("doctor.examples") / name).read_text("utf-8"), "utf-8")
-        rows = (self.project / "persona.jsonl").read_text("utf-8").splitlines()
-        (self.project / "spoilt.jsonl").write_text("".join(map(spoilt, rows)), "utf-8")
+        examples = self.project / "examples"
+        examples.mkdir()
+        for name in ("persona.jsonl", "persona_questions.yaml", "train.yaml"):
+            (examples / name).write_text((files("doctor.examples") / name).read_text("utf-8"), "utf-8")
+        rows = (examples / "persona.jsonl").read_text("utf-8").splitlines()
+        (examples / "spoilt.jsonl").write_text("".join(map(spoilt, rows)), "utf-8")
         for name, model in {"before": "smollm2", "after": "runs/persona"}.items():
             said = EVALUATION.format(model=model, output=f"runs/{name}")
             (self.project / f"{name}.yaml").write_text(said, "utf-8")
@@ -42,7 +45,7 @@ class Training(Story):
         self.model(carrier)
         self.refused()
         with self.step("Ask whether it fits a card of 4 GiB"):
-            self.doctor("fit", "--model", "smollm2", "--vram", "4GiB", "--method", "lora", "--max-length", "1024")
+            self.doctor("fit", "--model", "smollm2", "--vram", "4GiB", "--method", "lora", "--max-length", "512")
         with self.step("Score its answers before"):
             self.doctor("evaluate", "before.yaml")
         self.trained()
@@ -59,7 +62,7 @@ class Training(Story):
     def refused(self) -> None:
         """The data and the length that most runs go wrong with."""
         with self.step("Train it as many do: turns end in the wrong token, and the length cuts answers off"):
-            words = ("train", "train.yaml", "data.path=spoilt.jsonl", f"max_length={SPOILT_LENGTH}")
+            words = ("train", "examples/train.yaml", "data.path=examples/spoilt.jsonl", f"max_length={SPOILT_LENGTH}")
             code = self.run(*words)
             if code != 1:
                 raise Stopped(f"`doctor {' '.join(words)}` exited with {code}: it should have refused")
@@ -68,7 +71,7 @@ class Training(Story):
     def trained(self) -> None:
         """The fine-tune itself."""
         with self.step("Train it on data that is well, at a length that keeps every answer"):
-            self.doctor("train", "train.yaml", "output=runs/persona")
+            self.doctor("train", "examples/train.yaml")
             self.report = (self.project / "runs/persona/report.html").read_text("utf-8")
             result = json.loads((self.project / "runs/persona/result.json").read_text("utf-8"))
             before, after = result["eval_loss_before"], result["eval_loss"]
