@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import transformers
 
+from doctor import __version__
 from doctor.settings import UsageError
 from doctor.trainer import packing
 from doctor.trainer.batch import Batches
@@ -26,6 +27,7 @@ from doctor.trainer.loss import Loss
 from doctor.trainer.model import load_tokenizer, sharded
 from doctor.trainer.plan import Plan, packed
 from doctor.trainer.progress import progress
+from doctor.trainer.report import html
 from doctor.trainer.resources import memory, versions
 from doctor.trainer.run_folder import Metric, Result, RunFolder, Sample, step_of, write_json, write_text
 from doctor.trainer.samples import answer, asked
@@ -61,6 +63,7 @@ def train(config: Config, resume: bool = False, fresh: bool = False, command: st
     result = _result(folder, plan, tuner, model, seconds)
     if RANK == 0:
         write_json(folder.result, dict(result))
+        html.write(folder.path, __version__)
     return result
 
 
