@@ -5,12 +5,17 @@ Nothing here imports torch; the modules inside do.
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 
 from doctor.settings import UsageError
 
 NEEDED = ("pydantic", "torch", "transformers", "peft", "accelerate", "tokenizers", "jinja2")
 """What every run imports, of the extra `train`."""
+
+
+# It warns of its own kernels as it is imported, which peft does also where nothing is quantised.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def require(*names: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import sys
@@ -71,7 +70,6 @@ def train(config: Config, resume: bool = False, fresh: bool = False, command: st
 def _quieten() -> None:
     """Leave out what the libraries say of their own future and of each other."""
     transformers.utils.logging.set_verbosity_error()
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # peft imports it, also where nothing is quantised
     for category in (FutureWarning, DeprecationWarning):
         warnings.filterwarnings("ignore", category=category)
     warnings.filterwarnings("ignore", message="mtime may not be reliable")
