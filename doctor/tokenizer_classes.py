@@ -1,4 +1,4 @@
-"""What patches and checks ask about the tokenizers of one file: what each leaves to the library to say or to save."""
+"""What patches and checks ask about the tokenizers and processors of one file: what each leaves to the library."""
 
 from __future__ import annotations
 
@@ -78,3 +78,13 @@ def set_aside(classes: Classes, name: str) -> bool:
     fast = any(base.endswith("TokenizerFast") for base in _foreign(classes, name))
     own = any("self._tokenizer = " in init for init in inits) or classes.method(name, "convert_to_native_format")
     return fast and bool(inits) and not own
+
+
+def without_template(classes: Classes, name: str) -> bool:
+    """Whether a processor has an `__init__` of its own that sets no `chat_template`, and nobody else does."""
+    init = classes.method(name, "__init__")
+    if not any(base == "ProcessorMixin" for base in _foreign(classes, name)) or init is None:
+        return False
+    text = ast.unparse(init)
+    said = classes.assigns(name, "chat_template") or classes.method(name, "chat_template")
+    return "__init__(" not in text.partition("\n")[2] and "chat_template" not in text and not said

@@ -17,8 +17,9 @@ from doctor.patch import Example, File, Patch
 from doctor.traversal import find
 
 PACKAGES = (
-    *("apex", "bitsandbytes", "causal_conv1d", "deepspeed", "flash_attn", "mamba_ssm", "mambapy"),
-    *("transformers_stream_generator", "triton", "xformers"),
+    *("apex", "bitsandbytes", "causal_conv1d", "decord", "deepspeed", "flash_attn", "flax", "jax", "librosa"),
+    *("mamba_ssm", "mambapy", "matplotlib", "moviepy", "tensorflow", "transformers_stream_generator", "triton"),
+    "xformers",
 )
 WHY = "  # a `try`, because releases before 4.52 look for every other import"
 AVAILABLE = m.Call(func=m.Name(m.MatchRegex(r"is_\w+_available")))

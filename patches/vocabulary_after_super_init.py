@@ -15,6 +15,7 @@ import libcst as cst
 from doctor.classes import Classes
 from doctor.early import Early, early
 from doctor.patch import Example, File, Patch
+from doctor.tokenizer_classes import is_tokenizer
 
 SIZE = """
     @property
@@ -41,7 +42,7 @@ AFTER = """class T(PreTrainedTokenizer):
 
 class VocabularyAfterSuperInit(Patch):
     old, new = "transformers<4.34", "transformers>=4.36"
-    needles = (b").__init__(",)
+    needles = (b"PreTrainedTokenizer",)
     examples = [
         Example(BEFORE + SIZE, AFTER + SIZE),
         Example(AFTER + SIZE, keeps="the vocabulary is there in time"),
@@ -92,7 +93,7 @@ assert tokenizer("b a")["input_ids"] == [3, 2] and tokenizer.decode([3, 2]) == "
         self.classes = Classes(file.text)
 
     def reaches(self, name: str, text: str) -> bool:
-        return name.partition(".")[0] in self.classes.nodes and ").__init__(" in text
+        return ").__init__(" in text and is_tokenizer(self.classes, name.partition(".")[0])
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
         body, at_home = updated_node.body, len(self.file.scope) == 1 and bool(self.file.classes)

@@ -14,8 +14,10 @@ import pytest
 from packaging.version import Version
 from rich.console import Console
 
-from doctor import demo, demo_fault
-from doctor.demo_fault import Stopped
+from doctor import demo
+from doctor.demo import fault
+from doctor.demo.rescue import Rescue
+from doctor.demo.story import Stopped
 
 FOLDER = "transformers/models/phi3"
 
@@ -35,8 +37,8 @@ def wheel(folder: Path, **files: str) -> Path:
     return path
 
 
-def story(root: Path) -> demo._Story:
-    return demo._Story(Console(file=io.StringIO(), width=100), root, "5.23.0")
+def story(root: Path) -> Rescue:
+    return Rescue(Console(file=io.StringIO(), width=100, record=True), root, "5.23.0")
 
 
 @pytest.mark.skipif(bool(installed("torch") and installed("transformers")), reason="the demo could run here")
@@ -51,7 +53,7 @@ def test_a_missing_extra_is_one_sentence_with_the_command(capfd):
 
 def test_imports_of_the_library_become_absolute_and_those_of_the_model_stay(tmp_path):
     text = "from ...utils import x\nif x:\n    from ...a.b import (\n        y,\n    )\nfrom .configuration import z\n"
-    code = demo_fault.code(wheel(tmp_path, configuration_phi3="", modeling_phi3=text))
+    code = fault.code(wheel(tmp_path, configuration_phi3="", modeling_phi3=text))
     assert code["modeling_phi3.py"].splitlines() == [
         "from transformers.utils import x",
         "if x:",
@@ -71,22 +73,22 @@ def test_a_file_that_is_not_the_wheel(tmp_path, make):
 
 def test_a_wheel_without_phi3(tmp_path):
     with pytest.raises(Stopped, match="is not a wheel of transformers"):
-        demo_fault.code(wheel(tmp_path, modeling_llama=""))
+        fault.code(wheel(tmp_path, modeling_llama=""))
 
 
 def test_a_registry_out_of_reach_names_the_cure(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_NO_INPUT", "1")
     with pytest.raises(Stopped) as stopped:
-        story(tmp_path).fetched()
-    assert str(stopped.value).startswith("pip could not fetch transformers 4.44.2 (")
+        story(tmp_path).from_registry()
+    assert str(stopped.value).startswith("pip could not fetch transformers==4.44.2 (")
     assert str(stopped.value).endswith("elsewhere, then: doctor demo --wheel FILE")
 
 
 def test_the_planted_repository_is_laid_out_as_a_download(tmp_path):
     snapshot = tmp_path / "models--a--b/snapshots/abc"
     snapshot.mkdir(parents=True)
-    demo_fault.publish(snapshot, {"config.json": b"{}"})
+    fault.publish(snapshot, {"config.json": b"{}"})
     assert (tmp_path / "models--a--b/refs/main").read_text() == "abc"
     assert (snapshot / "config.json").is_symlink()
     assert (snapshot / "config.json").read_bytes() == b"{}"
@@ -158,7 +160,7 @@ def nothing_is_left(tmp_path: Path) -> bool:
 @pytest.mark.live
 def test_the_demo(tmp_path, real_wheel):
     began = time.monotonic()
-    out, err = start(tmp_path, "--wheel", str(real_wheel)).communicate(timeout=600)
+    out, err = start(tmp_path, "--part", "rescue", "--wheel", str(real_wheel)).communicate(timeout=600)
     assert nothing_is_left(tmp_path)
     release = Version(importlib.metadata.version("transformers"))
     if release < Version("4.54"):
@@ -177,7 +179,7 @@ def test_the_demo(tmp_path, real_wheel):
 
 @pytest.mark.live
 def test_ctrl_c_leaves_nothing_behind(tmp_path, real_wheel):
-    child = start(tmp_path, "--wheel", str(real_wheel))
+    child = start(tmp_path, "--part", "rescue", "--wheel", str(real_wheel))
     assert child.stdout is not None
     for row in child.stdout:
         if row.startswith("3/9"):

@@ -19,7 +19,10 @@ from doctor.model import Check
 from doctor.patch import Patch, catalogue, rewrite
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = {"doctor": "doctor", "patches": "doctor/patches", "trainer": "doctor/trainer", "evaluate": "doctor/evaluate"}
+PACKAGES = {
+    "doctor": "doctor",
+    **{name: f"doctor/{name}" for name in ("patches", "trainer", "evaluate", "examples")},
+}
 """Root folders and where the wheel puts them."""
 
 EXAMINED = {"torch", "transformers", "peft", "datasets", "accelerate", "bitsandbytes", "safetensors", "tokenizers"}
@@ -195,7 +198,7 @@ def git(*arguments: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.parametrize("name", ["patches", "trainer", "evaluate"])
+@pytest.mark.parametrize("name", ["patches", "trainer", "evaluate", "examples"])
 def test_links_are_stored_as_links(name: str) -> None:
     assert git("ls-files", "-s", f"doctor/{name}").startswith("120000 ")
 

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from doctor.chat.mask import IGNORED
 from doctor.trainer.plan import Line, Micro
+from doctor.trainer.sharing import shared
 from doctor.trainer.store import Store
 
 Batch = dict[str, Any]
@@ -49,24 +50,27 @@ class Batches(Dataset):  # type: ignore[misc]
         return batch if self.flash else {**batch, "attention_mask": apart(owners, self.dtype)}
 
     def _line(self, line: Line) -> tuple[list[int], list[int], list[int], list[int]]:
-        """Ids, labels, positions, and which row each token belongs to."""
-        ids: list[int] = []
-        targets: list[int] = []
-        places: list[int] = []
-        owners: list[int] = []
-        for number, row in enumerate(line):
+        """Ids, labels, positions, and which row each token belongs to; 0: to what the rows begin with."""
+        once = shared(self.store, line) if self.packing and not self.flash else 0
+        ids = self.store[line[0]][0][:once]
+        targets, places, owners = [IGNORED] * once, list(range(once)), [0] * once
+        for number, row in enumerate(line, 1):
             own, labels = self.store[row]
-            ids += own
-            targets += [IGNORED, *labels[1:]]  # the first token of a row does not follow from the row before it
-            places += range(len(own))
-            owners += [number] * len(own)
+            ids += own[once:]
+            # The first token does not follow from the row before it in the line.
+            targets += [IGNORED, *labels[once + 1 :]]
+            places += range(once, len(own))
+            owners += [number] * (len(own) - once)
         return ids, targets, places, owners
 
 
 def apart(owners: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """The mask [rows, 1, tokens, tokens] under which a token sees those before it of its own row; added to scores."""
+    """The mask [rows, 1, tokens, tokens] under which a token sees those before it of its own row, and the beginning.
+
+    `owners` is 0 where a token belongs to what all rows of the line begin with.  The mask is added to scores.
+    """
     width = owners.shape[1]
-    seen = owners[:, :, None] == owners[:, None, :]
+    seen = (owners[:, :, None] == owners[:, None, :]) | (owners[:, None, :] == 0)
     seen &= torch.ones(width, width, dtype=torch.bool).tril()
     return torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)[:, None]
 

@@ -128,7 +128,8 @@ class Config(_Part):
     neftune: Annotated[Number, Field(gt=0)] | None = None
     """Strength of the noise on embeddings while training."""
     packing: Flag = False
-    """Whether several rows fill one of max_length; none sees another."""
+    """Whether several rows fill one of max_length; none sees another, and what they begin with, such as a system
+    prompt, is computed once."""
     group_by_length: Flag = False
     """Whether rows of a batch are about equally long, which saves padding."""
     early_stopping: Annotated[Whole, Field(gt=0)] | None = None

@@ -168,4 +168,18 @@ class _Work:
             "tokens": sum(self.store.length(row) for row in train),
             "learnt": sum(self.store.learnt[row] for row in train),
             "layouts": dict(self.layouts),
+            "lengths": classes([self.store.length(row) for row in (*train, *holdout)]),
         }
+
+
+def classes(lengths: Sequence[int], most: int = 10) -> dict[str, int]:
+    """How many lengths lie in each of at most that many classes, which are as wide as a power of two.
+
+    >>> classes([3, 7, 8, 30], most=4)
+    {'0-8': 2, '8-16': 1, '16-24': 0, '24-32': 1}
+    """
+    wide = 8
+    while max(lengths, default=0) >= wide * most:
+        wide *= 2
+    counts = Counter(length // wide for length in lengths)
+    return {f"{n * wide:,}-{(n + 1) * wide:,}": counts[n] for n in range(max(counts, default=-1) + 1)}

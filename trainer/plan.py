@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
 from doctor.trainer.config import Config
+from doctor.trainer.sharing import alike
 from doctor.trainer.store import Store
 
 Line = tuple[int, ...]
@@ -95,21 +96,27 @@ class Lines(Sequence[Line]):
 
 
 def packed(config: Config, store: Store, rows: Sequence[int]) -> list[Line]:
-    """Rows put together until max_length is full: the longest first, each where it leaves least room."""
+    """Rows put together until max_length is full, those that begin alike in lines of their own.
+
+    The longest first, each where it leaves least room.
+    """
     order = list(rows)
     random.Random(config.seed).shuffle(order)
     lines: list[Line] = []
     for place in range(0, len(order), POOL):
-        lines += _pool(sorted(order[place : place + POOL], key=store.length, reverse=True), store, config.max_length)
+        for once, group in alike(store, order[place : place + POOL]):
+            lengths = {row: store.length(row) - once for row in group}
+            lines += _filled(lengths, config.max_length - once)
     return lines
 
 
-def _pool(rows: list[int], store: Store, limit: int) -> list[Line]:
+def _filled(lengths: Mapping[int, int], limit: int) -> list[Line]:
+    """Rows in lines of at most so many tokens."""
     lines: list[list[int]] = []
     room: list[tuple[int, int]] = []
     """Free tokens of each line, and the line; sorted."""
-    for row in rows:
-        length = store.length(row)
+    for row in sorted(lengths, key=lambda one: -lengths[one]):
+        length = lengths[row]
         place = bisect_left(room, (length, -1))
         if place == len(room):
             lines.append([row])

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from doctor.size import gib
+from doctor.trainer.report.words import clock
 from doctor.trainer.run_folder import Metric, Told
 
 EVERY = 10.0
@@ -88,17 +89,3 @@ class _Live:
         else:
             self.said = learning(metric, self.narrow)
         self.bar.update(self.task, completed=metric["step"], said=" · ".join(filter(None, (self.said, self.held))))
-
-
-def clock(seconds: float) -> str:
-    """A duration as one reads it.
-
-    >>> clock(4), clock(75), clock(7261)
-    ('4 s', '1 min 15 s', '2 h 1 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

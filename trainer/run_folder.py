@@ -61,6 +61,8 @@ class DataReport(TypedDict):
     """Those among them that are learnt."""
     layouts: dict[str, int]
     """Rows by layout."""
+    lengths: dict[str, int]
+    """Rows by tokens, in at most ten classes of one width, those without rows among them: `0-64`."""
 
 
 class Metric(TypedDict, total=False):

@@ -45,6 +45,13 @@ class Store:
         stored.frombytes(self._bytes(row))
         return [n if n >= 0 else ~n for n in stored], [n if n >= 0 else IGNORED for n in stored]
 
+    def head(self, row: int) -> bytes:
+        """What of a row, as stored, precedes the token from which the first that is learnt is predicted."""
+        stored = array("i")
+        stored.frombytes(self._bytes(row))
+        first = next((place for place, n in enumerate(stored) if place and n >= 0), len(stored))
+        return stored[: max(first - 1, 0)].tobytes()
+
     def _bytes(self, row: int) -> bytes:
         self.file.seek(self.starts[row] * ITEM)
         found: bytes = self.file.read(self.length(row) * ITEM)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import transformers
 
+from doctor import __version__
 from doctor.settings import UsageError
 from doctor.trainer import packing
 from doctor.trainer.batch import Batches
@@ -26,6 +27,7 @@ from doctor.trainer.loss import Loss
 from doctor.trainer.model import load_tokenizer, sharded
 from doctor.trainer.plan import Plan, packed
 from doctor.trainer.progress import progress
+from doctor.trainer.report import html
 from doctor.trainer.resources import memory, versions
 from doctor.trainer.run_folder import Metric, Result, RunFolder, Sample, step_of, write_json, write_text
 from doctor.trainer.samples import answer, asked
@@ -61,6 +63,7 @@ def train(config: Config, resume: bool = False, fresh: bool = False, command: st
     result = _result(folder, plan, tuner, model, seconds)
     if RANK == 0:
         write_json(folder.result, dict(result))
+        html.write(folder.path, __version__)
     return result
 
 
@@ -234,6 +237,7 @@ def _result(folder: RunFolder, plan: Plan, tuner: Tuner, model: Any, seconds: fl
     measured = [line for line in folder.metric_lines() if "eval_loss" in line]
     first = next((line["eval_loss"] for line in measured if not line["step"]), None)
     best = min((line for line in measured if line["step"]), key=lambda line: line["eval_loss"], default=None)
+    trainable, parameters = _counted(model)
     return {
         "steps": tuner.state.global_step,
         "planned": plan.updates,
@@ -244,7 +248,16 @@ def _result(folder: RunFolder, plan: Plan, tuner: Tuner, model: Any, seconds: fl
         "seconds": round(seconds, 1),
         "tokens": tuner.tokens,
         "memory": memory(tuner.args.device),
-        "trainable": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
-        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "trainable": trainable,
+        "parameters": parameters,
         "versions": versions(),
     }
+
+
+def _counted(model: Any) -> tuple[int, int]:
+    """Weights that are trained, and all; four bits are stored two in a byte, which peft knows."""
+    if hasattr(model, "get_nb_trainable_parameters"):
+        trained, every = model.get_nb_trainable_parameters()
+        return int(trained), int(every)
+    sizes = [(weight.numel(), weight.requires_grad) for weight in model.parameters()]
+    return sum(size for size, trained in sizes if trained), sum(size for size, _ in sizes)

@@ -67,7 +67,7 @@ def generation_setting_on_config(code: Code, facts: Facts) -> Iterator[Finding]:
         own = receiver == "self" and around is not None and _is_config(around)
         if not own and receiver.rpartition(".")[2] not in ("config", "configuration"):
             continue
-        if f"self.{node.attr} = {node.attr}\n" in beside:
+        if f"self.{node.attr} = {node.attr}\n" in beside or f"\n    {node.attr}: " in beside:
             continue
         if not code.tested(node, node.attr) and not code.guarded(node, "AttributeError"):
             yield Finding(

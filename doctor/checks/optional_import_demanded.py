@@ -21,7 +21,8 @@ from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers>=4.49"
 PACKAGES = (
-    *("apex", "bitsandbytes", "deepspeed", "mambapy", "triton", "xformers"),
+    *("apex", "bitsandbytes", "decord", "deepspeed", "flax", "jax", "librosa", "mambapy", "matplotlib", "moviepy"),
+    *("tensorflow", "triton", "xformers"),
     *("causal_conv1d", "flash_attn", "mamba_ssm"),
 )
 AVAILABLE = r"is_\w+_available$"
@@ -47,7 +48,11 @@ def _beside(text: str, *packages: str) -> Facts:
         remote_code("import bitsandbytes", "4.47.1"),
         _beside(GUARDED, "mamba-ssm"),
     ],
-    fails=[remote_code(GUARDED, "4.47.1"), remote_code(LAZY)],
+    fails=[
+        remote_code(GUARDED, "4.47.1"),
+        remote_code(LAZY),
+        remote_code(LAZY.replace("bitsandbytes as bnb", "tensorflow as tf").replace("bnb", "tf")),
+    ],
     kinds=["remote-code"],
 )
 def optional_import_demanded(code: Code, facts: Facts) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from doctor.model import Facts, Finding, Remedy, Severity, source_check
 from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers<5"
-UNTIED = re.compile(r"\btie_word_embeddings(?:: bool)? ?= ?False\b")
+UNTIED = re.compile(r"tie_word_embeddings(?:: bool)? ?= ?False\b")
 """How the configuration class beside it says that nothing is tied by default."""
 METHODS = (
     "    def get_input_embeddings(self):\n        return self.embed\n"
@@ -47,11 +47,9 @@ def tied_weights_keys_missing(code: Code, facts: Facts) -> Iterator[Finding]:
     configs = [model.config for model in facts.models if model.path == code.source.model]
     if judged is None or any(config.get("tie_word_embeddings") is False for config in configs):
         return
-    kin = [source.text or "" for source in facts.beside(code.source)]
-    if any(UNTIED.search(text) for text in kin):
-        return
-    for name, node in code.classes.nodes.items():
-        if pair := code.classes.untold_tie(name):
+    pairs = [(name, node, pair) for name, node in code.classes.nodes.items() if (pair := code.classes.untold_tie(name))]
+    if pairs and not any(UNTIED.search(source.text or "") for source in facts.beside(code.source)):
+        for name, node, pair in pairs:
             yield Finding(
                 f"{name} does not say that {pair[0]} is tied to {pair[1]}: {judged.when} {pair[0]} stays random where "
                 "the checkpoint does not hold it",

@@ -34,8 +34,8 @@ READS, UP = "self.words = open(vocab_file).read().split()", "super().__init__(**
 @source_check(
     "remote-code",
     Severity.ERROR,
-    needles=[b"super().__init__(", b").__init__("],
-    confirm=lambda data: b"Tokenizer" in data and b"vocab" in data,
+    needles=[b"PreTrainedTokenizer"],
+    confirm=lambda data: b").__init__(" in data and b"vocab" in data,
     passes=[
         remote_code(TOKENIZER.format(READS, UP)),
         remote_code(TOKENIZER.format(UP, READS).replace("PreTrainedTokenizer", "Words")),

@@ -1,4 +1,4 @@
-"""`doctor demo`: the real fault, planted, found, mended and taken back."""
+"""`doctor demo`: the whole job on real models, in a scratch folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import argparse
 
 def run(options: argparse.Namespace) -> int:
     """Run the demo and return its exit code."""
-    from doctor.demo import demo
+    from doctor.demo import PARTS, demo
 
-    return demo(options.wheel)
+    parts = [part for part in PARTS if part in (options.part or PARTS)]
+    return demo(parts, options.wheel, options.model_wheel, options.output)

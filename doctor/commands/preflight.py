@@ -46,10 +46,13 @@ def _shorter(finding: Finding) -> Finding:
 
 
 def _options(config: Config) -> argparse.Namespace:
-    return argparse.Namespace(
-        command="train", targets=[], python=sys.executable, model=config.model, data=[config.data.path],
-        max_length=config.max_length, vram=config.vram, system=config.data.system, facts=None, save_facts=None,
-    )  # fmt: skip
+    """What `doctor check` would be asked with."""
+    from doctor.cli import parser
+
+    asked = ["--python", sys.executable, "--model", config.model, "--data", config.data.path]
+    options = parser().parse_args(["check", *asked, "--max-length", str(config.max_length)])
+    options.vram, options.system = config.vram, config.data.system
+    return options
 
 
 def _memory(config: Config, facts: Facts) -> Iterator[Finding]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,6 @@ from doctor.settings import UsageError
 if TYPE_CHECKING:
     from doctor.report import Report
     from doctor.trainer.config import Config
-    from doctor.trainer.run_folder import Result
 
 
 def run(options: argparse.Namespace) -> int:
@@ -93,20 +94,22 @@ def _trained(config: Config, report: Report, options: argparse.Namespace) -> int
     facts = json.dumps(dump(report.facts, sources=False))
     flags = [f"--{name}" for name in ("force", "resume", "fresh") if getattr(options, name)]
     command = shlex.join(["doctor", "train", *options.config, *flags])
-    sys.stdout.write(_said(config, train(config, options.resume, options.fresh, command, facts)))
+    train(config, options.resume, options.fresh, command, facts)
+    if os.environ.get("RANK", "0") == "0":
+        sys.stdout.write(_said(Path(config.output)))
     return 0
 
 
-def _said(config: Config, result: Result) -> str:
+def _said(folder: Path) -> str:
     """What came out, and what one does next."""
-    from doctor.trainer.progress import clock
+    from doctor.trainer.report import run, text
+    from doctor.trainer.run_folder import RunFolder
 
-    took = f"{result['steps']:,} updates in {clock(result['seconds'])}"
-    if result["stopped_early"]:
-        took += f", ended early of {result['planned']:,}"
-    lines = [took]
-    if result["eval_loss"] is not None:
-        before = "" if result["eval_loss_before"] is None else f"{result['eval_loss_before']:.4f} before, "
-        lines.append(f"held-out loss {before}{result['eval_loss']:.4f} at update {result['best_step']}, which was kept")
-    lines.append(f"the run is in {config.output}")
+    columns, encoding = os.environ.get("COLUMNS", ""), sys.stdout.encoding or ""
+    width = int(columns) if columns.isdecimal() else shutil.get_terminal_size().columns
+    lines = [*text.lines(run.read(folder), width, "utf" in encoding.lower()), ""]
+    lines += [
+        f"{RunFolder(folder).report} shows the run",
+        f"doctor export {shlex.quote(str(folder))} makes a model of it",
+    ]
     return "\n".join(lines) + "\n"

@@ -6,19 +6,10 @@ import re
 import textwrap
 
 from doctor.model import NEWEST, Facts, Finding, Severity, Skip
+from doctor.printable import printable as printable
 from doctor.report import Report
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 PACKAGES = ("transformers", "torch", "peft", "bitsandbytes")
-
-
-def printable(text: str) -> str:
-    r"""Text from outside with control characters, terminal escapes and direction marks made visible.
-
-    >>> printable("\x1b[31mred\n")
-    '\\x1b[31mred\\n'
-    """
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def short(path: str, report: Report) -> str:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture(scope="module")
 def smollm2() -> Path:
-    """The folder that tests/smollm2.py made."""
+    """The folder that doctor.demo.smollm2 made."""
     return Path(os.environ["SMOLLM2"])
 
 

@@ -16,6 +16,8 @@ import yaml
 pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]
 
 Make = Callable[..., Any]
+SYSTEM = "You know everyone in the house, and where each of them was born. Answer in one sentence."
+"""A beginning that packed rows share."""
 
 
 @pytest.fixture
@@ -23,10 +25,11 @@ def make(tiny: ModuleType, tiny_llama: Path, tmp_path: Path) -> Make:
     """Configurations of small runs on the CPU."""
     from doctor.trainer.config import read_config
 
-    def configuration(name: str = "run", count: int = 11, **keys: Any) -> Any:
+    def configuration(name: str = "run", count: int = 11, system: str | None = None, **keys: Any) -> Any:
         rows = tiny.write_rows(tmp_path / "rows.jsonl", count)
         said = {
-            "model": str(tiny_llama), "data": {"path": str(rows), "holdout": 0.2}, "method": "lora", "device": "cpu",
+            "model": str(tiny_llama), "data": {"path": str(rows), "holdout": 0.2, "system": system}, "method": "lora",
+            "device": "cpu",
             "lora": {"r": 4, "alpha": 8}, "epochs": 2, "accumulate": 4, "learning_rate": 5e-3, "samples": 0, **keys,
         }  # fmt: skip
         file = tmp_path / f"{name}.yaml"
@@ -120,11 +123,14 @@ def test_batches_padding_and_packing_change_nothing(make: Make) -> None:
     train(batched)
     assert losses(batched) == pytest.approx(losses(config), abs=1e-5)
     assert apart(adapter(config), adapter(batched)) < 1e-5
-    for attention in ("sdpa", "eager"):
+    for attention, system in (("sdpa", None), ("eager", None), ("sdpa", SYSTEM), ("eager", SYSTEM)):
         # Every row in one line, in both: one update.
-        one = make("one", max_steps=1, batch=16, accumulate=1, attention=attention)
+        one = make("one", max_steps=1, batch=16, accumulate=1, attention=attention, system=system)
         train(one, fresh=True)
-        packed = make("packed", max_steps=1, batch=16, accumulate=1, packing=True, max_length=400, attention=attention)
+        packed = make(
+            "packed", max_steps=1, batch=16, accumulate=1, packing=True, max_length=500, attention=attention,
+            system=system,
+        )  # fmt: skip
         train(packed, fresh=True)
         assert losses(packed) == pytest.approx(losses(one), abs=1e-5)
         assert apart(adapter(one), adapter(packed)) < 1e-5
@@ -207,6 +213,21 @@ def test_every_way_to_train(make: Make) -> None:
     assert model.peft_config["default"].r == 4
     [sample] = json.loads((Path(config.output) / "samples.json").read_text("utf-8"))
     assert sample["expected"] and sample["row"].startswith("rows.jsonl:")
+
+
+def test_four_bits(make: Make) -> None:
+    from doctor.settings import UsageError
+    from doctor.trainer.model import RELEASE
+    from doctor.trainer.train import train
+
+    config = make(method="qlora", max_steps=2)
+    if RELEASE.release < (4, 50):
+        with pytest.raises(UsageError, match="quantises on a GPU only"):
+            train(config)
+        return
+    result, whole = train(config), train(make("whole", max_steps=1))
+    assert (result["steps"], result["parameters"]) == (2, whole["parameters"]), "not the bytes they are packed in"
+    assert result["eval_loss"] == pytest.approx(_held_out(config), abs=1e-4)
 
 
 def _held_out(config: Any) -> float:

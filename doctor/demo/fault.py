@@ -1,4 +1,4 @@
-"""The fault that `doctor demo` plants: Phi-3's code of an older release as a model with remote code, and its use."""
+"""The fault that the demo plants: Phi-3's code of an older release as a model with remote code, and its use."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import re
 import zipfile
 from pathlib import Path
+
+from doctor.demo.story import Stopped
 
 ORIGIN = "4.44.2"
 """The release whose Phi-3 files are planted."""
@@ -78,10 +80,6 @@ CONFIG = {
     "transformers_version": ORIGIN,
 }
 """config.json as the 4k checkpoints of Phi-3 publish it, with small numbers."""
-
-
-class Stopped(Exception):
-    """The demo cannot go on; the message says why and what to do."""
 
 
 def code(wheel: Path) -> dict[str, str]:

