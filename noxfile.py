@@ -170,8 +170,7 @@ def training(session: nox.Session) -> None:
         f"--site={name}={site(session, '-c', f'stacks/{name}.txt', 'transformers', name=f'stack-{name}')}"
         for name in RELEASES
     ]
-    trl = site(session, "--no-deps", "trl==1.15.0", name="trl")
-    told = ["--model", smollm2(session), "--rows", "examples/persona.jsonl", "--trl", trl]
+    told = ["--model", smollm2(session), "--rows", "examples/persona.jsonl"]
     session.run("python", "tests/trainer/matrix.py", *sites, *told, *session.posargs)
 
 

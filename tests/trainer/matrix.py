@@ -1,6 +1,6 @@
 """What docs/training.md says, measured: the same run on every release, killed runs, two processes, and its speed.
 
-    python tests/trainer/matrix.py --site 4.47=PLACE ... [--model SMOLLM2] [--trl FOLDER] [--tries 10]
+    python tests/trainer/matrix.py --site 4.47=PLACE ... [--model SMOLLM2] [--tries 10]
 
 A site has one release of transformers: a folder to be put on PYTHONPATH, or an interpreter.  The others are compared
 with the first.  Exits 1 where a promise does not hold.
@@ -184,7 +184,7 @@ def processes(bench: Bench) -> None:
     say()
 
 
-def speed(bench: Bench, model: str | None, rows: Path | None, trl: str | None) -> None:
+def speed(bench: Bench, model: str | None, rows: Path | None) -> None:
     """Tokens a CPU-second beside what users would write, the same rows in the same order."""
     name = list(bench.sites)[-1]
     keys: dict[str, Any] = {"epochs": 1, "data": {"path": str(rows or bench.rows), "holdout": 0}, "batch": 2}
@@ -194,9 +194,8 @@ def speed(bench: Bench, model: str | None, rows: Path | None, trl: str | None) -
     say("| how | tokens | CPU seconds | tokens a CPU-second | last loss | peak MB |")
     say("| --- | --- | --- | --- | --- | --- |")
     best: dict[str, float] = {}
-    for how, site in [("doctor", ""), ("trainer", ""), *([("trl", trl)] if trl else [])]:
+    for how in ("doctor", "trainer"):
         variables = bench.environment(name)
-        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [variables.get("PYTHONPATH", ""), site]))
         found = list(measured(bench.python(name), variables, how, file, bench.work))
         one = max(found, key=lambda told: told["rate"])
         best[how] = one["rate"]
@@ -221,7 +220,6 @@ def main() -> int:
     options.add_argument("--site", action="append", default=[], metavar="NAME=FOLDER")
     options.add_argument("--model", help="the model whose speed is measured; default: the tiny one")
     options.add_argument("--rows", type=Path, help="the rows for it")
-    options.add_argument("--trl", help="a folder with trl")
     options.add_argument("--tries", type=int, default=10)
     options.add_argument("--only", action="append", choices=("releases", "kills", "processes", "speed"))
     given = options.parse_args()
@@ -236,7 +234,7 @@ def main() -> int:
         if "processes" in wanted:
             processes(bench)
         if "speed" in wanted:
-            speed(bench, given.model, given.rows, given.trl)
+            speed(bench, given.model, given.rows)
     return int(bench.wrong > 0)
 
 

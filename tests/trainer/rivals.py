@@ -1,6 +1,6 @@
 """One training of a few updates, by us or as users would write it; prints a line of JSON.
 
-    python rivals.py doctor|trainer|trl CONFIG.yaml
+    python rivals.py doctor|trainer CONFIG.yaml
 
 All read the same rows in the same order and learn the same tokens.  CPU seconds are those of the training alone.
 """
@@ -38,7 +38,7 @@ def main(how: str, file: str) -> None:
     rows = [[row for line in micro.lines for row in line] for [micro] in plan]
     tokens = sum(prepared.store.length(row) for batch in rows for row in batch)
     model = build(config)
-    run = {"doctor": ours, "trainer": plain, "trl": trl}[how](config, tokenizer, prepared, plan, model, rows)
+    run = {"doctor": ours, "trainer": plain}[how](config, tokenizer, prepared, plan, model, rows)
     before = time.process_time()
     loss = run()
     took = time.process_time() - before
@@ -118,19 +118,6 @@ def plain(config: Any, tokenizer: Any, prepared: Any, plan: Any, model: Any, row
     trainer = in_order(Trainer)(
         model, TrainingArguments(**settings(config, plan)), DataCollatorForSeq2Seq(tokenizer, padding=True), data
     )
-    return lambda: ended(trainer)
-
-
-def trl(config: Any, tokenizer: Any, prepared: Any, plan: Any, model: Any, rows: Any) -> Any:
-    """TRL's SFTTrainer on rows that are tokenised already."""
-    from trl import SFTConfig, SFTTrainer
-
-    data = dataset(prepared, rows).remove_columns(["labels", "attention_mask"])
-    args = SFTConfig(
-        **settings(config, plan), max_length=config.max_length, completion_only_loss=True,
-        dataset_kwargs={"skip_prepare_dataset": True},
-    )  # fmt: skip
-    trainer = in_order(SFTTrainer)(model, args=args, train_dataset=data, processing_class=tokenizer)
     return lambda: ended(trainer)
 
 

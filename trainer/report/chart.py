@@ -27,7 +27,7 @@ class Line:
 
 
 def draw(
-    lines: Sequence[Line], title: str, form: str = "{:.3g}", wide: int = 880, high: int = 260, zero: bool = False
+    lines: Sequence[Line], title: str, form: str = "{:.5g}", wide: int = 880, high: int = 260, zero: bool = False
 ) -> str:
     """The chart, or a sentence where there is nothing to draw.  `form` writes a value."""
     drawn = [Line(line.name, line.style, thinned(line.points), line.dots) for line in lines if line.points]

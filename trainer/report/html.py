@@ -73,7 +73,7 @@ def tiles(run: Run) -> str:
     if result["eval_loss"] is not None:
         before = f"{result['eval_loss_before']:.3f} → " if result["eval_loss_before"] is not None else ""
         shown.append((f"{before}{result['eval_loss']:.3f}", "held-out loss"))
-        shown.append((f"{exp(min(result['eval_loss'], 50)):.2f}", "held-out perplexity"))
+        shown.append((f"{exp(min(result['eval_loss'], 50)):,.2f}", "held-out perplexity"))
     speed = result["tokens"] / result["seconds"] if result["seconds"] else 0
     trained = result["trainable"] / result["parameters"] if result["parameters"] else 0
     shown += [
