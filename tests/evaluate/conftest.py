@@ -29,10 +29,11 @@ ANSWERS = (
 
 
 def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    # Under the bare name it would hide the module `tiny` of tests/scripts.
+    spec = importlib.util.spec_from_file_location(f"tests_evaluate_{name}", Path(__file__).parent / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
