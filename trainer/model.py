@@ -201,6 +201,6 @@ def _named(name: str, what: str) -> Iterator[None]:
     """Turn what transformers says of a file that is missing or wrong into one sentence."""
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, ImportError) as error:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UsageError(f"model {name}: {what} does not load on transformers {RELEASE}: {first}") from error

@@ -22,7 +22,8 @@ def test_the_doctor_is_silent(smollm2: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "doctor", "check", "--format", "json", str(smollm2)]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     report = json.loads(done.stdout)
-    assert (report["findings"], done.returncode) == ([], 0)
+    # What is said of the releases that are installed together is not about the model.
+    assert ([one for one in report["findings"] if one["family"] != "packages"], done.returncode) == ([], 0)
     [model] = report["facts"]["models"]
     assert len(model["tensors"]) == 272, "the model was read"
 
