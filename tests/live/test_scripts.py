@@ -73,6 +73,11 @@ class Stage:
 
 
 def _executed(path: Path) -> tuple[list[float], str]:
+    from accelerate.state import AcceleratorState, GradientState
+
+    # What trained before in this process has left its accumulation behind.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
     tiny: Any = sys.modules["tiny"]
     tiny.OUT = tempfile.mkdtemp()
     sys.argv = [str(path)]
