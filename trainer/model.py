@@ -58,6 +58,8 @@ def load_model(
     GPU, else float32.  A checkpoint that is quantised already stays as it is.  Raises UsageError where it does not
     load.
     """
+    if not sys.stderr.isatty():
+        transformers.utils.logging.disable_progress_bar()
     place = placed(device)
     chosen = chosen_dtype(dtype, place)
     with _named(model, "it"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +39,7 @@ RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE",
 def train(config: Config, resume: bool = False, fresh: bool = False, command: str = "", facts: str = "") -> Result:
     """Train, and write the run's folder; `facts` is what facts.json holds.  Raises UsageError."""
     _quieten()
-    if not sys.stderr.isatty() or RANK:
+    if RANK:
         transformers.utils.logging.disable_progress_bar()
     folder = RunFolder(Path(config.output))
     _ready(folder, config, resume, fresh)
