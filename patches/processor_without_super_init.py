@@ -2,7 +2,7 @@
 
 Since 4.45 `save_pretrained` asks `self.chat_template`, which the library's `__init__` sets: `AttributeError:
 'Phi3VProcessor' object has no attribute 'chat_template'` when the processor is saved beside a fine-tuned model.  The
-class says that there is none.
+class says that there is none, nor an `audio_tokenizer`, which 4.57 asks for.
 
 Reference: https://github.com/huggingface/transformers/blob/v4.47.1/src/transformers/processing_utils.py
 """
@@ -15,7 +15,7 @@ from doctor.classes import Classes
 from doctor.patch import Example, File, Patch
 from doctor.tokenizer_classes import without_template
 
-NONE = "chat_template = None"
+NONE = "chat_template = audio_tokenizer = None"
 PROCESSOR = """class P(ProcessorMixin):
 {0}    attributes = ["tokenizer"]
 

@@ -4,7 +4,7 @@ Why it matters: since transformers 4.45 `save_pretrained` asks `self.chat_templa
 sets: `AttributeError: 'Phi3VProcessor' object has no attribute 'chat_template'` at the end of a run, when the processor
 is saved beside the model.
 
-What to do: `doctor fix` writes `chat_template = None` into the class.
+What to do: `doctor fix` writes `chat_template = audio_tokenizer = None` into the class.
 
 Reference: https://github.com/huggingface/transformers/blob/v4.47.1/src/transformers/processing_utils.py
 """
@@ -43,7 +43,7 @@ def processor_without_super_init(code: Code, facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 f"{name}.__init__ does not call super().__init__(); {judged.when} save_pretrained asks chat_template, "
                 f"which only that sets: AttributeError: '{name}' object has no attribute 'chat_template'",
-                Remedy("advice", "write `chat_template = None` into the class"),
+                Remedy("advice", "write `chat_template = audio_tokenizer = None` into the class"),
                 code.location(node),
                 severity=judged.severity,
             )
