@@ -6,7 +6,7 @@ either takes the files of both.
 
 What to do: keep the one that torch names in its metadata: uninstall both, then install that one.
 
-Reference: https://pypi.org/project/nvidia-cudnn-cu12/
+Reference: https://docs.nvidia.com/deeplearning/cudnn/installation/latest/linux.html
 """
 
 from __future__ import annotations

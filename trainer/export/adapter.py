@@ -6,7 +6,6 @@ and saved (`modules_to_save`).  What is none of these is refused by name.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doctor.settings import UsageError
+from doctor.trainer.export.source import read_object
 from doctor.trainer.export.weights import Weights
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Adapter:
 
     def __init__(self, folder: Path, weights: Weights) -> None:
         self.folder, self.weights = folder, weights
-        self.config = adapter_config(folder)
+        self.config = read_object(folder / "adapter_config.json")
         self._refuse_others()
         self.changes: dict[str, Change] = {}
         """By module name, as the model calls it."""
@@ -148,18 +148,6 @@ class Adapter:
             raise UsageError(
                 f"{self.folder}: adapter_config.json sets {used}, which cannot be merged into the base here"
             )
-
-
-def adapter_config(folder: Path) -> dict[str, Any]:
-    """adapter_config.json; raises UsageError where it is none."""
-    path = folder / "adapter_config.json"
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
-    if not isinstance(found, dict):
-        raise UsageError(f"{path} is no JSON object")
-    return found
 
 
 def _by_pattern(patterns: Any, module: str, default: float) -> float:
