@@ -96,11 +96,11 @@ def _parse(path: Path, data: bytes) -> Settings:
 
 def _settings(path: Path, table: Mapping[str, Any]) -> Settings:
     def ids(key: str, value: object) -> tuple[str, ...]:
-        from doctor.diagnose import checks
+        from doctor.diagnose import known
 
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
             raise UsageError(f'{path}: tool.doctor.{key} is {value!r}; write a list of ids, e.g. ["removed-import"]')
-        return chosen_ids(value, (check.id for check in checks()), f"{path}: tool.doctor.{key}")
+        return chosen_ids(value, (check.id for check in known()), f"{path}: tool.doctor.{key}")
 
     per_file = table.get("per-file-ignores", {})
     if not isinstance(per_file, dict):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from doctor.commands.configuration import take
 from doctor.commands.patience import patience
-from doctor.diagnose import CRASHED, Diagnosis, assume, checks, diagnose, needles
+from doctor.diagnose import CRASHED, Diagnosis, assume, diagnose, known, wanted
 from doctor.model import Facts, Finding, Severity
 from doctor.report import Report, render
 from doctor.report.wording import severity
@@ -163,9 +163,9 @@ def _order(finding: Finding) -> tuple[int, str, int]:
 
 
 def _chosen(options: argparse.Namespace, settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    known = [*(check.id for check in checks()), CRASHED]
-    select = chosen_ids(options.select, known, "--select") or settings.select
-    return select, (*chosen_ids(options.ignore, known, "--ignore"), *settings.ignore)
+    ids = [*(check.id for check in known()), CRASHED]
+    select = chosen_ids(options.select, ids, "--select") or settings.select
+    return select, (*chosen_ids(options.ignore, ids, "--ignore"), *settings.ignore)
 
 
 def _scanned(options: argparse.Namespace) -> Facts:
@@ -179,7 +179,7 @@ def _scanned(options: argparse.Namespace) -> Facts:
         tuple(options.data),
         options.max_length,
         options.system,
-        needles=partial(needles, to_fix=to_fix),
+        wanted=partial(wanted, to_fix=to_fix),
         probe=options.probe,
     )
     try:
