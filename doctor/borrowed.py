@@ -1,0 +1,105 @@
+"""Attention classes that a file of remote code takes from the library: which, and whether in the way of 4.47."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from doctor.parsing import nodes
+
+FAMILIES = (
+    *("Cohere", "Gemma", "Gemma2", "Llama", "Mistral", "Mixtral", "Olmo", "Phi", "Phi3", "Qwen2", "Starcoder2"),
+)
+"""Models whose attention, since transformers 4.48, is handed the rotary embedding and returns two values."""
+MODULE = re.compile(r"transformers\.models\.(\w+)\.modeling_\1")
+OLD = ("{}FlashAttention2", "{}SdpaAttention", "{}_ATTENTION_CLASSES")
+"""What only such files take: these names went with the old way."""
+
+
+class Borrowed(NamedTuple):
+    """One imported name: where from, what for."""
+
+    module: str
+    family: str
+    name: str
+    local: str
+    alias: ast.alias
+
+    @property
+    def gone(self) -> bool:
+        """Whether the name itself is none of newer releases."""
+        return self.name != f"{self.family}Attention"
+
+
+def names(family: str) -> tuple[str, ...]:
+    """What can be borrowed of a family, its attention class first."""
+    return (f"{family}Attention", *(form.format(family.upper() if "_" in form else family) for form in OLD))
+
+
+@lru_cache(maxsize=8)
+def borrowed(text: str) -> tuple[Borrowed, ...]:
+    """The attention classes that a file imports, and uses as transformers up to 4.47 had them."""
+    found = tuple(_imported(text))
+    if not found or any(_patched(text, {one.local for one in found})):
+        return ()
+    return found if any(one.gone for one in found) or _unpacks_three(text, {one.local for one in found}) else ()
+
+
+def _imported(text: str) -> Iterator[Borrowed]:
+    guarded = {
+        inner
+        for outer in nodes(text, ast.Try)
+        for part in outer.body
+        for inner in ast.walk(part)
+        if isinstance(inner, ast.ImportFrom)
+    }
+    families = {name: family for family in FAMILIES for name in names(family)}
+    for node in nodes(text, ast.ImportFrom):
+        if node in guarded or node.level or not MODULE.fullmatch(node.module or ""):
+            continue
+        for alias in node.names:
+            family = families.get(alias.name)
+            if family and (node.module or "").endswith(f".modeling_{family.lower()}"):
+                yield Borrowed(node.module or "", family, alias.name, alias.asname or alias.name, alias)
+
+
+def _patched(text: str, local: set[str]) -> Iterator[bool]:
+    """Whether the file writes into the library's class: a stand-in would take the change from the library's models."""
+    for node in nodes(text, ast.Assign):
+        for target in node.targets:
+            yield isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id in local
+
+
+def _unpacks_three(text: str, local: set[str]) -> bool:
+    """Whether three values are taken from a call of what is made of one of these classes."""
+    made = _attributes(text, local)
+    for node in nodes(text, ast.Assign):
+        call, target = node.value, node.targets[0]
+        if isinstance(target, ast.Tuple) and len(target.elts) == 3 and isinstance(call, ast.Call):
+            held = call.func
+            if isinstance(held, ast.Attribute) and held.attr in made and ast.unparse(held.value) == "self":
+                return True
+    return False
+
+
+def _attributes(text: str, local: set[str]) -> set[str]:
+    """The attributes of `self` that hold one of these classes, a subclass, or one out of a table of them."""
+    known = set(local)
+    for node in nodes(text, ast.ClassDef):
+        if any(isinstance(base, ast.Name) and base.id in known for base in node.bases):
+            known.add(node.name)
+    for node in nodes(text, ast.Assign):
+        if isinstance(node.value, ast.Dict) and _mentions(node.value, known):
+            known |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    found = set()
+    for node in nodes(text, ast.Assign):
+        if isinstance(node.value, ast.Call) and _mentions(node.value.func, known):
+            found |= {target.attr for target in node.targets if isinstance(target, ast.Attribute)}
+    return found
+
+
+def _mentions(node: ast.AST, known: set[str]) -> bool:
+    return any(isinstance(inner, ast.Name) and inner.id in known for inner in ast.walk(node))
