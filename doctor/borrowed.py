@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from doctor.classes import Classes
 from doctor.parsing import nodes
 
 FAMILIES = (
@@ -103,3 +104,42 @@ def _attributes(text: str, local: set[str]) -> set[str]:
 
 def _mentions(node: ast.AST, known: set[str]) -> bool:
     return any(isinstance(inner, ast.Name) and inner.id in known for inner in ast.walk(node))
+
+
+def embeddings(text: str) -> tuple[ast.Call, ...]:
+    """Where a file makes an embedding of the library's own: only these have buffers that no checkpoint holds."""
+    local = {
+        alias.asname or alias.name
+        for node in nodes(text, ast.ImportFrom)
+        if not node.level and MODULE.fullmatch(node.module or "")
+        for alias in node.names
+        if re.search(r"Embeddings?$", alias.name)
+    }
+    calls = nodes(text, ast.Call) if local else ()
+    return tuple(call for call in calls if isinstance(call.func, ast.Name) and call.func.id in local)
+
+
+def unfilling(text: str) -> tuple[ast.FunctionDef, ...]:
+    """The `_init_weights` of a file's models that leave such an embedding unfilled.
+
+    The library's own, where they ask it, fills rotary embeddings, and no others.
+    """
+    made = embeddings(text)
+    rotary = all(ast.unparse(call.func).endswith("RotaryEmbedding") for call in made)
+    classes = Classes(text)
+    methods = (classes.method(name, "_init_weights") for name in classes.nodes if made and classes.is_model(name))
+    left = (m for m in methods if m and not (rotary and "super()._init_weights(" in ast.unparse(m)))
+    return tuple(dict.fromkeys(left))
+
+
+@lru_cache(maxsize=8)
+def rotary(text: str) -> dict[str, str]:
+    """Local name to name of the rotary embeddings, and of what applies them, that a file takes from the library."""
+    wanted = {f"{family}RotaryEmbedding" for family in FAMILIES} | {"apply_rotary_pos_emb"}
+    return {
+        alias.asname or alias.name: alias.name
+        for node in nodes(text, ast.ImportFrom)
+        if not node.level and MODULE.fullmatch(node.module or "")
+        for alias in node.names
+        if alias.name in wanted
+    }

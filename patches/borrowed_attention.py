@@ -19,6 +19,7 @@ import libcst.matchers as m
 
 from doctor.borrowed import FAMILIES, borrowed, names
 from doctor.patch import Example, File, Patch, after_imports
+from doctor.rope_patch import EMBEDDING
 from doctor.traversal import find
 
 HELPER = '''
@@ -45,7 +46,8 @@ def _doctor_attention(path, family, name):
         def _doctor_rotary_emb(self, x, position_ids):
             held = self.__dict__.setdefault("_doctor_rope", [])  # out of sight of state_dict and of the loader
             if not held or held[0].inv_freq.device != x.device:
-                held[:] = [getattr(module, f"{family}RotaryEmbedding")(config=self.config).to(x.device)]
+                rotary = getattr(module, f"{family}RotaryEmbedding")
+                held[:] = [_doctor_rotary_embedding(rotary, config=self.config, device=x.device)]
             return held[0](x, position_ids)
 
         def forward(
@@ -86,7 +88,7 @@ class BorrowedAttention(Patch):
         for family in FAMILIES
         for name in names(family)[1:]
     )
-    helpers = {"_doctor_attention": HELPER}
+    helpers = {"_doctor_attention": HELPER, "_doctor_rotary_embedding": EMBEDDING}
     examples = [
         Example(
             f"from {LLAMA} import LlamaFlashAttention2, LlamaMLP\nfrom torch import nn\n",
@@ -180,7 +182,12 @@ assert x.shape == (1, 3, 16) and not torch.equal(x, later)
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
     ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.BaseStatement]:
         line, statement = updated_node, updated_node.body[0]
-        if self.tries or self.file.scope or not isinstance(statement, cst.ImportFrom) or isinstance(statement.names, cst.ImportStar):
+        if (
+            self.tries
+            or self.file.scope
+            or not isinstance(statement, cst.ImportFrom)
+            or isinstance(statement.names, cst.ImportStar)
+        ):
             return updated_node
         module = cst.Module([]).code_for_node(statement.module) if statement.module else ""
         taken = [alias for alias in statement.names if (module, alias.evaluated_name) in self.borrowed]
@@ -197,6 +204,7 @@ assert x.shape == (1, 3, 16) and not torch.equal(x, later)
     def _made(self, module: str, alias: cst.ImportAlias) -> cst.SimpleStatementLine:
         """`NAME = _doctor_attention(...)`."""
         one = self.borrowed[module, alias.evaluated_name]
+        self.helper("_doctor_rotary_embedding")
         call = f'{self.helper("_doctor_attention").value}("{module}", "{one.family}", "{one.name}")'
         return cst.ensure_type(cst.parse_statement(f"{one.local} = {call}"), cst.SimpleStatementLine)
 
