@@ -89,16 +89,16 @@ def _unpacks_three(text: str, local: set[str]) -> bool:
 def _attributes(text: str, local: set[str]) -> set[str]:
     """The attributes of `self` that hold one of these classes, a subclass, or one out of a table of them."""
     known = set(local)
-    for node in nodes(text, ast.ClassDef):
-        if any(isinstance(base, ast.Name) and base.id in known for base in node.bases):
-            known.add(node.name)
-    for node in nodes(text, ast.Assign):
-        if isinstance(node.value, ast.Dict) and _mentions(node.value, known):
-            known |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    for kind in nodes(text, ast.ClassDef):
+        if any(isinstance(base, ast.Name) and base.id in known for base in kind.bases):
+            known.add(kind.name)
+    for table in nodes(text, ast.Assign):
+        if isinstance(table.value, ast.Dict) and _mentions(table.value, known):
+            known |= {target.id for target in table.targets if isinstance(target, ast.Name)}
     found = set()
-    for node in nodes(text, ast.Assign):
-        if isinstance(node.value, ast.Call) and _mentions(node.value.func, known):
-            found |= {target.attr for target in node.targets if isinstance(target, ast.Attribute)}
+    for made in nodes(text, ast.Assign):
+        if isinstance(made.value, ast.Call) and _mentions(made.value.func, known):
+            found |= {target.attr for target in made.targets if isinstance(target, ast.Attribute)}
     return found
 
 
@@ -143,3 +143,55 @@ def rotary(text: str) -> dict[str, str]:
         for alias in node.names
         if alias.name in wanted
     }
+
+
+class Layered(NamedTuple):
+    """A method that calls the layers of a model of the library: its class, itself, and what it calls a layer."""
+
+    owner: str
+    method: ast.FunctionDef
+    layer: str
+    calls: tuple[ast.Call, ...]
+
+
+@lru_cache(maxsize=8)
+def layered(text: str) -> tuple[Layered, ...]:
+    """Where a file calls layers that it inherits from the library, and takes the first part of what they answer."""
+    wanted = {f"{family}Model" for family in FAMILIES}
+    local = {
+        alias.asname or alias.name
+        for node in nodes(text, ast.ImportFrom)
+        if not node.level and (node.module == "transformers" or MODULE.fullmatch(node.module or ""))
+        for alias in node.names
+        if alias.name in wanted
+    }
+    classes = Classes(text)
+    heirs = [name for name in classes.nodes if local and local & set(classes.lineage(name))]
+    inheriting = [name for name in heirs if not classes.holds(name, "layers")]
+    return tuple(found for name in inheriting for found in _layered(name, classes.nodes[name]))
+
+
+def _layered(owner: str, around: ast.ClassDef) -> Iterator[Layered]:
+    for method in around.body:
+        for loop in ast.walk(method) if isinstance(method, ast.FunctionDef) else ():
+            if not isinstance(loop, ast.For) or "self.layers" not in ast.unparse(loop.iter):
+                continue
+            layer = ast.unparse(loop.target).rpartition(", ")[2].strip("()")
+            calls = [call for call in ast.walk(loop) if isinstance(call, ast.Call) and calls_layer(call, layer)]
+            taken = {ast.unparse(part.value) for part in ast.walk(loop) if isinstance(part, ast.Subscript)}
+            answers = {
+                ast.unparse(target)
+                for part in ast.walk(loop)
+                if isinstance(part, ast.Assign) and part.value in calls
+                for target in part.targets
+            }
+            if calls and (taken & answers or taken & {ast.unparse(call) for call in calls}):
+                yield Layered(owner, method, layer, tuple(calls))  # type: ignore[arg-type]
+
+
+def calls_layer(call: ast.Call, layer: str) -> bool:
+    """Whether a call is the layer's, or has it called under gradient checkpointing."""
+    if isinstance(call.func, ast.Name):
+        return call.func.id == layer
+    checkpointed = ast.unparse(call.func).endswith(("_gradient_checkpointing_func", "checkpoint.checkpoint"))
+    return checkpointed and bool(call.args) and ast.unparse(call.args[0]) in (f"{layer}.__call__", layer)

@@ -1,8 +1,8 @@
 """An attention class of the library is used as transformers 4.47 had it.
 
 `LlamaAttention` took `position_ids`, made the rotary embedding itself and returned three values, and there were
-`LlamaFlashAttention2`, `LlamaSdpaAttention` and `LLAMA_ATTENTION_CLASSES` beside it.  Since 4.48 one class does the work
-of all three, is handed the embedding (`TypeError: LlamaAttention.forward() missing 1 required positional argument:
+`LlamaFlashAttention2`, `LlamaSdpaAttention` and `LLAMA_ATTENTION_CLASSES` beside it.  Since 4.48 one class does the
+work of all three, is handed the embedding (`TypeError: LlamaAttention.forward() missing 1 required positional argument:
 'position_embeddings'`; from 5.0 on `TypeError: cannot unpack non-iterable NoneType object`) and returns two values.  So
 it is with Mistral, Mixtral, Qwen2, Gemma, Phi and their like.
 
@@ -132,7 +132,7 @@ class Layer(nn.Module):
             keeps="it changes the library's own class",
         ),
         Example(
-            f"try:\n    from {LLAMA} import LlamaFlashAttention2\nexcept ImportError:\n    LlamaFlashAttention2 = None\n",
+            f"try:\n    from {LLAMA} import LlamaFlashAttention2\nexcept ImportError:\n    pass\n",
             keeps="the author has guarded it",
         ),
         Example("from mine import LlamaAttention, LlamaFlashAttention2\n", keeps="somebody else's name"),

@@ -33,9 +33,9 @@ class BorrowedRotaryEmbedding(Patch):
     helpers = {"_doctor_rotary_embedding": EMBEDDING}
     examples = [
         Example(
-            ROTARY + "rotary = LlamaRotaryEmbedding(dim, max_position_embeddings=2048, base=theta)\n",
+            ROTARY + "rotary = LlamaRotaryEmbedding(dim, max_position_embeddings=2048, base=b)\n",
             ROTARY
-            + "rotary = _doctor_rotary_embedding(LlamaRotaryEmbedding, dim, max_position_embeddings=2048, base=theta)\n",
+            + "rotary = _doctor_rotary_embedding(LlamaRotaryEmbedding, dim, max_position_embeddings=2048, base=b)\n",
         ),
         Example(
             ROTARY + "rotary = LlamaRotaryEmbedding(config=self.config)\n",

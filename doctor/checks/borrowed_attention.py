@@ -1,7 +1,7 @@
 """The file uses an attention class of the library as transformers 4.47 had it.
 
-Why it matters: `LlamaAttention` and its like took `position_ids` and returned three values; since transformers 4.48 they
-are handed the rotary embedding and return two: `TypeError: LlamaAttention.forward() missing 1 required positional
+Why it matters: `LlamaAttention` and its like took `position_ids` and returned three values; since transformers 4.48
+they are handed the rotary embedding and return two: `TypeError: LlamaAttention.forward() missing 1 required positional
 argument: 'position_embeddings'`, at the first forward pass.
 
 What to do: `doctor fix` puts a class in its place that keeps the old promise on every release.
@@ -49,7 +49,7 @@ def borrowed_attention(code: Code, facts: Facts) -> Iterator[Finding]:
     judged = verdict(WORKS, facts)
     if judged is None:
         return
-    for one in borrowed(code.source.text):
+    for one in borrowed(code.text):
         if not one.gone:
             yield Finding(
                 f"{one.name} is used as transformers 4.47 had it: {judged.when} it takes no position_ids, but "

@@ -54,17 +54,15 @@ FILLED_IN, MISSING, AXIS = "transformers!=5.0.*,!=5.1.*", "transformers<5", "tra
 )
 def borrowed_rotary_embedding(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find rotary embeddings made of a configuration without `rope_parameters`, and positions where the axis goes."""
-    names = rotary(code.source.text)
+    names = rotary(code.text)
     calls = [call for call in code.nodes(ast.Call) if isinstance(call.func, ast.Name)] if names else []
     lost = _lost(facts.beside(code.source), facts) if calls else None
     for call in calls:
         name = names.get(ast.unparse(call.func))
         if name is None or code.ours(call):
             continue
-        if name == "apply_rotary_pos_emb":
-            found = _applied(call, facts)
-        else:
-            found = lost if _of_config(call) else None
+        made = lost if _of_config(call) else None
+        found = _applied(call, facts) if name == "apply_rotary_pos_emb" else made
         if found is not None:
             judged, message, remedy = found
             yield Finding(
@@ -95,9 +93,8 @@ def _of_config(call: ast.Call) -> bool:
 def _lost(sources: tuple[Source, ...], facts: Facts) -> Found | None:
     """What the library makes of the remote configuration class in a folder."""
     for source in sources:
-        if "rope_theta" not in source.text:
-            continue
-        for initialiser in _initialisers(source.text):
+        text = source.text or ""
+        for initialiser in _initialisers(text) if "rope_theta" in text else ():
             works, message = _judge(initialiser)
             judged = verdict(works, facts)
             if judged is not None:

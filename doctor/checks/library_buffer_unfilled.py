@@ -49,9 +49,9 @@ MODEL = """class M(PreTrainedModel):
 def library_buffer_unfilled(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find embeddings of the library in a file whose models have an `_init_weights` that does not ask the library's."""
     judged = verdict(WORKS, facts)
-    if judged is None or all(OURS in ast.unparse(method) for method in unfilling(code.source.text)):
+    if judged is None or all(OURS in ast.unparse(method) for method in unfilling(code.text)):
         return
-    for call in embeddings(code.source.text):
+    for call in embeddings(code.text):
         name = ast.unparse(call.func)
         yield Finding(
             f"{name} has a buffer that no checkpoint holds; {judged.when} it is uninitialised memory, and the file's "
