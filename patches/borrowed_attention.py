@@ -210,7 +210,7 @@ assert x.shape == (1, 3, 16) and not torch.equal(x, later)
 
     def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
         """Behind the last import, so that the helper does not come between imports."""
-        ours = [statement for statement in updated_node.body if m.matches(statement, MADE)]
+        ours = [one for one in updated_node.body if m.matches(one, MADE)] if self.borrowed else []
         short = updated_node.with_changes(body=[one for one in updated_node.body if one not in ours])
         names = {one.local for one in self.borrowed.values()}
         uses = [index for index, statement in enumerate(short.body) if names & _names(statement)]

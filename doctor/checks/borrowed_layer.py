@@ -36,7 +36,9 @@ MODEL = """class MyModel(LlamaModel):
     passes=[
         remote_code(HEAD + MODEL.format("answer")),
         remote_code(MODEL.format("answer[0]")),
-        remote_code(HEAD + MODEL.format("answer[0]") + "    def build(self):\n        self.layers = mine()\n"),
+        remote_code(
+            HEAD + MODEL.format("answer[0]") + "    def __init__(self, config):\n        self.layers = mine()\n"
+        ),
     ],
     fails=[
         remote_code(HEAD + MODEL.format("answer[0]")),
