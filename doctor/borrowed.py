@@ -18,6 +18,8 @@ FAMILIES = (
 MODULE = re.compile(r"transformers\.models\.(\w+)\.modeling_\1")
 OLD = ("{}FlashAttention2", "{}SdpaAttention", "{}_ATTENTION_CLASSES")
 """What only such files take: these names went with the old way."""
+MASKS = "_update_causal_mask"
+"""The method that made the mask of the library's models up to transformers 4.52."""
 
 
 class Borrowed(NamedTuple):
@@ -157,6 +159,21 @@ class Layered(NamedTuple):
 @lru_cache(maxsize=8)
 def layered(text: str) -> tuple[Layered, ...]:
     """Where a file calls layers that it inherits from the library, and takes the first part of what they answer."""
+    classes = Classes(text)
+    inheriting = [name for name in _heirs(text, classes) if not classes.holds(name, "layers")]
+    return tuple(found for name in inheriting for found in _layered(name, classes.nodes[name]))
+
+
+def masking(text: str) -> frozenset[str]:
+    """The models that override the library's `_update_causal_mask`, and whose `forward` is the library's."""
+    classes = Classes(text)
+    made = [name for name in _heirs(text, classes) if not classes.method(name, "forward")]
+    own = {name for name in made if any(getattr(p, "name", "") == MASKS for p in classes.nodes[name].body)}
+    return frozenset(own)
+
+
+def _heirs(text: str, classes: Classes) -> list[str]:
+    """The classes of a file that derive from a model of the library."""
     wanted = {f"{family}Model" for family in FAMILIES}
     local = {
         alias.asname or alias.name
@@ -165,10 +182,7 @@ def layered(text: str) -> tuple[Layered, ...]:
         for alias in node.names
         if alias.name in wanted
     }
-    classes = Classes(text)
-    heirs = [name for name in classes.nodes if local and local & set(classes.lineage(name))]
-    inheriting = [name for name in heirs if not classes.holds(name, "layers")]
-    return tuple(found for name in inheriting for found in _layered(name, classes.nodes[name]))
+    return [name for name in classes.nodes if local and local & set(classes.lineage(name))]
 
 
 def _layered(owner: str, around: ast.ClassDef) -> Iterator[Layered]:

@@ -50,12 +50,14 @@ MODEL = """class MyModel(LlamaModel):
 def borrowed_layer(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find calls of inherited layers whose answer is taken apart."""
     judged = verdict(WORKS, facts)
-    for one in layered(code.text) if judged else ():
+    if judged is None:
+        return
+    for one in layered(code.text):
         for call in one.calls:
             yield Finding(
                 f"{one.owner}.{one.method.name} calls a layer of the library, and takes its answer for a tuple: "
-                f"{judged.when} it wants position_embeddings, and its answer becomes a tensor",  # type: ignore[union-attr]
+                f"{judged.when} it wants position_embeddings, and its answer becomes a tensor",
                 Remedy("advice", "hand over `self.rotary_emb(hidden_states, position_ids)` and take the whole answer"),
                 code.location(call),
-                severity=judged.severity,  # type: ignore[union-attr]
+                severity=judged.severity,
             )
