@@ -20,6 +20,11 @@ from doctor.rope_patch import EMBEDDING
 
 LLAMA = "transformers.models.llama.modeling_llama"
 ROTARY = f"from {LLAMA} import LlamaRotaryEmbedding\n"
+CONFIG = """class MyConfig(PretrainedConfig):
+    def __init__(self, rope_theta=5e5, **kwargs):
+        self.rope_theta = rope_theta
+        super().__init__(**kwargs)
+"""
 APPLY = f"from {LLAMA} import apply_rotary_pos_emb\n"
 
 
@@ -38,8 +43,8 @@ class BorrowedRotaryEmbedding(Patch):
             + "rotary = _doctor_rotary_embedding(LlamaRotaryEmbedding, dim, max_position_embeddings=2048, base=b)\n",
         ),
         Example(
-            ROTARY + "rotary = LlamaRotaryEmbedding(config=self.config)\n",
-            ROTARY + "rotary = _doctor_rotary_embedding(LlamaRotaryEmbedding, config=self.config)\n",
+            ROTARY + CONFIG + "rotary = LlamaRotaryEmbedding(config=self.config)\n",
+            ROTARY + CONFIG + "rotary = _doctor_rotary_embedding(LlamaRotaryEmbedding, config=self.config)\n",
         ),
         Example(
             APPLY + "q, k = apply_rotary_pos_emb(q, k, cos, sin, position_ids)\n",
