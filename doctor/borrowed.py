@@ -48,7 +48,17 @@ def borrowed(text: str) -> tuple[Borrowed, ...]:
     found = tuple(_imported(text))
     if not found or any(_patched(text, {one.local for one in found})):
         return ()
+    if inside(text):
+        return tuple(one for one in found if one.gone)
     return found if any(one.gone for one in found) or _unpacks_three(text, {one.local for one in found}) else ()
+
+
+def inside(text: str) -> bool:
+    """Whether the file's attention goes into layers whose `forward` is the library's: that calls it in the new way."""
+    classes = Classes(text)
+    layers = {f"{family}DecoderLayer" for family in FAMILIES} - classes.nodes.keys()
+    heirs = (name for name in classes.nodes if layers & set(classes.lineage(name)))
+    return any(not classes.method(name, "forward") for name in heirs)
 
 
 def _imported(text: str) -> Iterator[Borrowed]:
