@@ -19,6 +19,8 @@ def take(options: argparse.Namespace) -> None:
     Keys that do not concern a check are left to the training command.  Raises UsageError where the file cannot be
     read, is no mapping, or says something else than the key holds; the message names the file and the key.
     """
+    if not options.config:
+        return
     path = Path(options.config)
     said = _read(path)
     for name, kind in SAID.items():
