@@ -37,7 +37,7 @@ LAUNCHERS = {
 }  # fmt: skip
 """Modules that start two processes on one machine; without a GPU, they talk over gloo."""
 RIVALS = {"doctor": "doctor train", "trainer": "transformers.Trainer and peft", "trl": "TRL's SFTTrainer"}
-SOME = 60
+SOME = 24
 """Rows whose training is timed."""
 
 
