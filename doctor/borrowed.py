@@ -48,7 +48,17 @@ def borrowed(text: str) -> tuple[Borrowed, ...]:
     found = tuple(_imported(text))
     if not found or any(_patched(text, {one.local for one in found})):
         return ()
+    if inside(text):
+        return tuple(one for one in found if one.gone)
     return found if any(one.gone for one in found) or _unpacks_three(text, {one.local for one in found}) else ()
+
+
+def inside(text: str) -> bool:
+    """Whether the file's attention goes into layers whose `forward` is the library's: that calls it in the new way."""
+    classes = Classes(text)
+    layers = {f"{family}DecoderLayer" for family in FAMILIES} - classes.nodes.keys()
+    heirs = (name for name in classes.nodes if layers & set(classes.lineage(name)))
+    return any(not classes.method(name, "forward") for name in heirs)
 
 
 def _imported(text: str) -> Iterator[Borrowed]:
@@ -209,3 +219,43 @@ def calls_layer(call: ast.Call, layer: str) -> bool:
         return call.func.id == layer
     checkpointed = ast.unparse(call.func).endswith(("_gradient_checkpointing_func", "checkpoint.checkpoint"))
     return checkpointed and bool(call.args) and ast.unparse(call.args[0]) in (f"{layer}.__call__", layer)
+
+
+def keeping_theta(text: str) -> tuple[ast.ClassDef, ...]:
+    """The configurations of a file that assign both `rope_theta` and `rope_scaling` before their base takes over."""
+    classes = Classes(text)
+    return tuple(
+        node for name, node in classes.nodes.items() if _early(classes, name) >= {"rope_theta", "rope_scaling"}
+    )
+
+
+def lacking_rope(text: str) -> tuple[ast.ClassDef, ...]:
+    """The configurations of a file that keep `rope_theta` so that transformers 5 makes no `rope_parameters`."""
+    classes = Classes(text)
+    keeping = set(keeping_theta(text))
+    own = (name for name in classes.nodes if classes.holds(name, "rope_theta") and _direct(classes, name))
+    return tuple(classes.nodes[name] for name in own if classes.nodes[name] not in keeping)
+
+
+def _direct(classes: Classes, name: str) -> bool:
+    return bool({"PretrainedConfig", "PreTrainedConfig"} & set(classes.bases(name)))
+
+
+def _early(classes: Classes, name: str) -> set[str]:
+    """What the `__init__` of a configuration assigns to `self` before it calls its base's."""
+    method = classes.method(name, "__init__") if _direct(classes, name) else None
+    found: set[str] = set()
+    for part in method.body if method else ():
+        if "super().__init__(" in ast.unparse(part):
+            break
+        found |= {inner.attr for inner in ast.walk(part) if isinstance(inner, ast.Attribute) and _stored(inner)}
+    return found
+
+
+def _stored(node: ast.Attribute) -> bool:
+    return isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self"
+
+
+def rope_taken(text: str) -> bool:
+    """Whether the library makes a rotary embedding for a file: the file takes one, or inherits a whole model."""
+    return any(name.endswith("RotaryEmbedding") for name in rotary(text).values()) or bool(_heirs(text, Classes(text)))

@@ -8,6 +8,7 @@ it is with Mistral, Mixtral, Qwen2, Gemma, Phi and their like.
 
 The file's names stay: on newer releases they are a class that keeps the old promise on top of the new one.  It makes
 the rotary embedding at the first call, on the device of what it is called with: nothing of it is in the checkpoint.
+Where the attention goes into the library's own layers, which call it in the new way, the old names are the new class.
 
 Reference: https://github.com/huggingface/transformers/pull/35235
 """
@@ -17,7 +18,8 @@ from __future__ import annotations
 import libcst as cst
 import libcst.matchers as m
 
-from doctor.borrowed import FAMILIES, borrowed, names
+from doctor.borrowed import FAMILIES, Borrowed, borrowed, inside, names
+from doctor.importing import guarded
 from doctor.patch import Example, File, Patch, after_imports
 from doctor.rope_patch import EMBEDDING
 from doctor.traversal import find
@@ -78,6 +80,11 @@ def _doctor_attention(path, family, name):
 '''
 MADE = m.SimpleStatementLine([m.Assign(value=m.Call(func=m.Name("_doctor_attention")))])
 LLAMA = "transformers.models.llama.modeling_llama"
+INSIDE = """class Layer(LlamaDecoderLayer):
+    def __init__(self, config):
+        nn.Module.__init__(self)
+        self.self_attn = LlamaSdpaAttention(config, 0)
+"""
 
 
 class BorrowedAttention(Patch):
@@ -114,6 +121,11 @@ class Layer(nn.Module):
         x, weights, cache = self.self_attn(x, mask, position_ids)
         return x
 """,
+        ),
+        Example(
+            f"from {LLAMA} import LlamaDecoderLayer, LlamaSdpaAttention\n" + INSIDE,
+            f"from {LLAMA} import LlamaDecoderLayer\ntry:\n    from {LLAMA} import LlamaSdpaAttention\n"
+            f"except ImportError:\n    from {LLAMA} import LlamaAttention as LlamaSdpaAttention\n" + INSIDE,
         ),
         Example(
             f"""from {LLAMA} import LlamaAttention
@@ -166,6 +178,7 @@ assert x.shape == (1, 3, 16) and not torch.equal(x, later)
     def __init__(self, file: File) -> None:
         super().__init__(file)
         self.borrowed = {(one.module, one.name): one for one in borrowed(file.text)}
+        self.inside = bool(self.borrowed) and inside(file.text)
         self.tries = 0
 
     def reaches(self, name: str, text: str) -> bool:
@@ -190,6 +203,10 @@ assert x.shape == (1, 3, 16) and not torch.equal(x, later)
         ):
             return updated_node
         module = cst.Module([]).code_for_node(statement.module) if statement.module else ""
+        if self.inside:
+            return guarded(
+                line, module, {name: _newer(one) for (home, name), one in self.borrowed.items() if home == module}
+            )
         taken = [alias for alias in statement.names if (module, alias.evaluated_name) in self.borrowed]
         if not taken:
             return updated_node
@@ -216,6 +233,14 @@ assert x.shape == (1, 3, 16) and not torch.equal(x, later)
         uses = [index for index, statement in enumerate(short.body) if names & _names(statement)]
         place = min([after_imports(short), *uses])
         return short.with_changes(body=[*short.body[:place], *ours, *short.body[place:]]) if ours else updated_node
+
+
+def _newer(one: Borrowed) -> str:
+    """The source of a name that is gone: the one class of newer releases."""
+    newer = f"from {one.module} import {one.family}Attention"
+    if not one.name.endswith("_CLASSES"):
+        return f"{newer} as {{name}}\n"
+    return f'{newer}\n{{name}} = dict.fromkeys(("eager", "sdpa", "flash_attention_2"), {one.family}Attention)\n'
 
 
 def _names(statement: cst.CSTNode) -> set[str]:

@@ -2,8 +2,8 @@
 
 `LlamaRotaryEmbedding(dim, max_position_embeddings, base)` takes a configuration only since 4.48 (`TypeError: __init__()
 got an unexpected keyword argument 'base'`).  Made of a configuration, it reads `rope_parameters` since 5.0, which a
-remote configuration class that keeps `rope_theta` to itself does not have (`AttributeError: 'MyConfig' object has no
-attribute 'rope_parameters'`); transformers 5.0 and 5.1 fill in 10000.0 for its base: wrong logits, no error.
+remote configuration class that keeps `rope_theta` to itself may not have (`AttributeError: 'MyConfig' object has no
+attribute 'rope_parameters'`).
 `apply_rotary_pos_emb` did nothing with `position_ids`, and takes that place for another argument since 5.0.
 
 Reference: https://github.com/huggingface/transformers/pull/39847

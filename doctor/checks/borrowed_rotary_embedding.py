@@ -1,9 +1,9 @@
 """A rotary embedding of the library is made, or applied, as transformers 4.47 had it.
 
 Why it matters: since 5.0 `LlamaRotaryEmbedding(config)` reads `config.rope_parameters`.  A remote configuration class
-that keeps `rope_theta` to itself has none (`AttributeError: 'MyConfig' object has no attribute 'rope_parameters'`), or,
-on 5.0 and 5.1, one with a base of 10000.0 whatever its own is: wrong logits, no error.  `apply_rotary_pos_emb` takes
-what stands in the place of `position_ids` for the axis (`TypeError: unsqueeze(): argument 'dim' must be int`).
+that keeps `rope_theta` to itself may have none (`AttributeError: 'MyConfig' object has no attribute
+'rope_parameters'`).  `apply_rotary_pos_emb` takes what stands in the place of `position_ids` for the axis (`TypeError:
+unsqueeze(): argument 'dim' must be int`).
 
 What to do: `doctor fix` hands over the configuration's own numbers, and leaves `position_ids` out, which did nothing.
 
@@ -16,8 +16,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from doctor.borrowed import rotary
-from doctor.classes import Classes
+from doctor.borrowed import lacking_rope, rotary
 from doctor.code import Code
 from doctor.model import Facts, Finding, Remedy, Severity, Source, source_check
 from doctor.spelling import Verdict, remote_code, verdict
@@ -30,7 +29,7 @@ OWN = """class C(PretrainedConfig):
 """
 SCALED = OWN.format("self.rope_scaling = rope_scaling\n        ")
 MADE = LLAMA + "rotary = LlamaRotaryEmbedding(config)\n"
-FILLED_IN, MISSING, AXIS = "transformers!=5.0.*,!=5.1.*", "transformers<5", "transformers<5"
+MISSING = AXIS = "transformers<5"
 
 
 @source_check(
@@ -40,12 +39,12 @@ FILLED_IN, MISSING, AXIS = "transformers!=5.0.*,!=5.1.*", "transformers<5", "tra
     passes=[
         remote_code(MADE),
         remote_code(MADE + SCALED),
+        remote_code(MADE + SCALED, "5.0.0"),
         remote_code(LLAMA + "q, k = apply_rotary_pos_emb(q, k, cos, sin)"),
         remote_code(LLAMA + "q, k = apply_rotary_pos_emb(q, k, cos, sin, 2)"),
         remote_code("from .rotary import apply_rotary_pos_emb\nq = apply_rotary_pos_emb(q, k, cos, sin, position_ids)"),
     ],
     fails=[
-        remote_code(MADE + SCALED, "5.0.0"),
         remote_code(MADE + OWN.format("")),
         remote_code(MADE + OWN.format(""), "4.57.6"),
         remote_code(LLAMA + "q, k = apply_rotary_pos_emb(q, k, cos, sin, position_ids)"),
@@ -92,32 +91,8 @@ def _of_config(call: ast.Call) -> bool:
 
 def _lost(sources: tuple[Source, ...], facts: Facts) -> Found | None:
     """What the library makes of the remote configuration class in a folder."""
-    for source in sources:
-        text = source.text or ""
-        for initialiser in _initialisers(text) if "rope_theta" in text else ():
-            works, message = _judge(initialiser)
-            judged = verdict(works, facts)
-            if judged is not None:
-                return judged, message, "keep `rope_parameters` in the configuration class"
-    return None
-
-
-def _initialisers(text: str) -> Iterator[list[str]]:
-    """The statements, as text, of each configuration class that keeps `rope_theta` to itself."""
-    classes = Classes(text)
-    for name in classes.nodes:
-        method = classes.method(name, "__init__")
-        if method and any(base in ("PretrainedConfig", "PreTrainedConfig") for base in classes.bases(name)):
-            statements = [ast.unparse(part) for part in method.body]
-            if any(line.startswith(("self.rope_theta = ", "self.rope_theta: ")) for line in statements):
-                yield statements
-
-
-def _judge(initialiser: list[str]) -> tuple[str, str]:
-    """The releases that get the base right, and what the others do."""
-    parent = next((place for place, line in enumerate(initialiser) if "super().__init__(" in line), len(initialiser))
-    early = initialiser[:parent]
-    kept = [any(line.startswith(f"self.{name}") for line in early) for name in ("rope_theta", "rope_scaling")]
-    if all(kept):
-        return FILLED_IN, "{} reads rope_parameters, in which {} the base is 10000.0 whatever rope_theta is, no error"
-    return MISSING, "{} reads rope_parameters, which {} the configuration class has not: AttributeError or TypeError"
+    judged = verdict(MISSING, facts)
+    if judged is None or not any(lacking_rope(source.text or "") for source in sources):
+        return None
+    message = "{} reads rope_parameters, which {} the configuration class has not: AttributeError or TypeError"
+    return judged, message, "keep `rope_parameters` in the configuration class"
