@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
-
-from packaging.version import InvalidVersion, Version
+from typing import TYPE_CHECKING, NamedTuple
 
 from doctor import releases, signatures
 from doctor.code import Code
 from doctor.model import Facts, Location, Package, normalise, within
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 NEEDLES = (b"transformers=", b"transformers =", b'name = "transformers"', b'"transformers": {', b"name: transformers")
 """What a file holds that pins a release of transformers, without which no set is judged."""
@@ -56,6 +57,8 @@ def is_lock(path: str) -> bool:
 @lru_cache(maxsize=4)
 def pins(code: Code) -> Mapping[str, Pin]:
     """What a file pins to one release, by name."""
+    from packaging.version import InvalidVersion, Version
+
     found: dict[str, Pin] = {}
     several: set[str] = set()
     for name, text, line, column in _locked(code) if is_lock(code.source.path) else _written(code):
@@ -70,6 +73,8 @@ def pins(code: Code) -> Mapping[str, Pin]:
 
 def clashes(pinned: Mapping[str, Pin]) -> Iterator[Clash]:
     """The pins that the metadata, or the code, of the pinned transformers and trl does not take."""
+    from packaging.version import Version
+
     transformers = pinned.get("transformers")
     if transformers is None:
         return
