@@ -125,11 +125,11 @@ class Classes:
             return f"{first}.{self.located(held, rest)}"
         inner = self.constant(name, "base_model_prefix") or self._inner_model(name)
         holder = self.member(name, inner) if inner else None
-        if holder is None or holder == name or self._holds(name, first) or not self._holds(holder, first):
+        if holder is None or holder == name or self.holds(name, first) or not self.holds(holder, first):
             return path
         return f"{inner}.{self.located(holder, path)}"
 
-    def _holds(self, name: str, attribute: str) -> bool:
+    def holds(self, name: str, attribute: str) -> bool:
         """Whether the `__init__` of a class assigns `self.<attribute>`."""
         init = self.method(name, "__init__")
         lines = self._file.within(init, ast.Assign) if init else []

@@ -258,7 +258,7 @@ def _with_helpers(module: cst.Module, helpers: Mapping[str, str]) -> cst.Module:
         return module
     functions = [(i, s.name.value) for i, s in enumerate(module.body) if isinstance(s, cst.FunctionDef)]
     ours = [index for index, name in functions if name.startswith("_doctor_")]
-    place = ours[-1] + 1 if ours else min(_after_imports(module), _first_use(module, helpers))
+    place = ours[-1] + 1 if ours else min(after_imports(module), _first_use(module, helpers))
     texts = [textwrap.dedent(source).strip() + "\n" for source in wanted]
     bodies = [cst.parse_module(text, module.config_for_parsing).body for text in texts]
     block = [s.with_changes(leading_lines=[_blank(), _blank()]) for body in bodies for s in body]
@@ -281,7 +281,7 @@ def _blanks(statement: Any) -> int:
     return commented[0] if commented else len(statement.leading_lines)
 
 
-def _after_imports(module: cst.Module) -> int:
+def after_imports(module: cst.Module) -> int:
     """Where the helper block goes: behind the last import that precedes every class, function and decorator."""
     place = 0
     for index, statement in enumerate(module.body):

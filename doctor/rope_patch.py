@@ -46,6 +46,40 @@ def _doctor_rope_value(config, name, *default):
     return held
 '''
 
+EMBEDDING = '''
+def _doctor_rotary_embedding(cls, *args, **kwargs):
+    """A rotary embedding of the library, out of the numbers that it took up to transformers 4.47 or out of a config."""
+    import copy
+    import inspect
+
+    from transformers import PretrainedConfig
+
+    takes = inspect.signature(cls.__init__).parameters
+    if "dim" in takes:
+        return cls(*args, **kwargs)
+    made = bool(args) and isinstance(args[0], PretrainedConfig)
+    names = ("config", "device") if made else ("dim", "max_position_embeddings", "base", "device")
+    given = {**dict(zip(names, args)), **kwargs}
+    config, device = given.get("config"), given.get("device")
+    if config is None:
+        config = PretrainedConfig()
+        config.hidden_size = config.head_dim = given["dim"]
+        config.num_attention_heads, config.rope_scaling = 1, None
+        config.max_position_embeddings = given.get("max_position_embeddings", 2048)
+        config.rope_theta = given.get("base", 10000.0)
+    if hasattr(config, "convert_rope_params_to_dict"):  # transformers 5
+        config, rope = copy.copy(config), dict(getattr(config, "rope_parameters", None) or {})
+        if not any(isinstance(value, dict) for value in rope.values()):
+            rope.setdefault("rope_type", rope.get("type", "default"))
+            for name, default in (("rope_theta", 10000.0), ("partial_rotary_factor", 1.0)):
+                if rope.get(name, default) == default and getattr(config, name, None) is not None:
+                    rope[name] = getattr(config, name)
+            rope.setdefault("rope_theta", 10000.0)
+            config.rope_parameters = rope
+    embedding = cls(config=config)
+    return embedding if device is None else embedding.to(device)
+'''
+
 
 class Source(NamedTuple):
     """An expression that reads the rope scaling off a configuration: `config.rope_scaling`, `getattr(config, ...)`."""

@@ -102,15 +102,12 @@ _BLOOM = ("transformers.models.bloom.modeling_bloom",)
 ARCHIVES = "transformers.models.deprecated._archive_maps"
 """In 4.40 alone: lists and maps of addresses that nothing reads."""
 
-FAMILIES = (
-    *("Bart", "CLIP", "Gemma", "Llama", "Mistral", "Mixtral", "Phi", "Phi3", "Qwen2", "Siglip", "Starcoder2"),
-    "Whisper",
-)
-"""Models whose classes for one implementation of attention went with transformers 4.48, or soon after."""
+FAMILIES = ("Bart", "CLIP", "Siglip", "Whisper")
+"""Models whose classes for one implementation of attention went soon after transformers 4.48."""
 
 
 def _attentions() -> dict[str, tuple[tuple[str, ...], str]]:
-    """`LlamaFlashAttention2`, `LlamaSdpaAttention`, `LLAMA_ATTENTION_CLASSES`: one class does it all now."""
+    """`WhisperFlashAttention2`, `WhisperSdpaAttention`, `WHISPER_ATTENTION_CLASSES`: one class does it all now."""
     found: dict[str, tuple[tuple[str, ...], str]] = {}
     for family in FAMILIES:
         modules = (f"transformers.models.{family.lower()}.modeling_{family.lower()}",)
@@ -258,14 +255,14 @@ except ImportError:
 """,
         ),
         Example(
-            "from transformers.models.llama.modeling_llama import LlamaAttention, LlamaFlashAttention2\n",
-            """from transformers.models.llama.modeling_llama import LlamaAttention
+            "from transformers.models.whisper.modeling_whisper import WhisperAttention, WhisperFlashAttention2\n",
+            """from transformers.models.whisper.modeling_whisper import WhisperAttention
 try:
-    from transformers.models.llama.modeling_llama import LlamaFlashAttention2
+    from transformers.models.whisper.modeling_whisper import WhisperFlashAttention2
 except ImportError:
-    class LlamaFlashAttention2:
+    class WhisperFlashAttention2:
         def __init__(self, *args, **kwargs):
-            raise ImportError("this transformers release has no LlamaFlashAttention2")
+            raise ImportError("this transformers release has no WhisperFlashAttention2")
 """,
         ),
         Example("from transformers.cache_utils import Cache, DynamicCache\n", keeps="names that are still there"),

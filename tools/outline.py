@@ -29,6 +29,8 @@ class Outline:
     origins: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     """Name to level, module and name of the import it comes from."""
     aliases: dict[str, str] = field(default_factory=dict)
+    assigned: set[str] = field(default_factory=set)
+    """The names its own statements give a value: tables and constants."""
     classes: dict[str, Class] = field(default_factory=dict)
     functions: dict[str, str] = field(default_factory=dict)
     handed: list[tuple[str, str, str]] = field(default_factory=list)
@@ -54,8 +56,10 @@ def outline(text: bytes, deep: bool = True) -> Outline:
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 found.origins[alias.asname or alias.name] = (node.level, node.module or "", alias.name)
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
-            found.aliases |= {target.id: node.value.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            found.assigned.update(_assigned(node))
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+                found.aliases |= {target.id: node.value.id for target in node.targets if isinstance(target, ast.Name)}
         elif isinstance(node, ast.FunctionDef):
             found.functions[node.name] = parameters(node)
         elif isinstance(node, ast.ClassDef):

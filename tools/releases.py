@@ -44,7 +44,7 @@ SHARED = frozenset(
     )
 )
 """Modules for which names that came late are tabled too."""
-INTERNAL = r"_FOR_DOC$|_DOCSTRING$|^load_tf_weights|^_CHECKPOINT|^_EXPECTED|^TF[A-Z]|^Flax[A-Z]"
+INTERNAL = r"_FOR_DOC$|_DOCSTRING$|^load_tf_weights|^_[A-Z]|^TF[A-Z]|^Flax[A-Z]"
 """Names of a model's files that nobody imports."""
 SERVED_BY_HOOK = re.compile(
     r"transformers\.(tokenization_utils(_fast)?|image_processing_utils_fast|models\.\w+\.image_processing_\w+_fast)"
@@ -150,7 +150,7 @@ class Wheel:
         """The names that a module is imported from for; of a model's files only those that they define."""
         held = self.outline(module)
         if module.startswith("transformers.models."):
-            defined = {*held.classes, *held.functions, *held.aliases}
+            defined = {*held.classes, *held.functions, *held.assigned}
             return {name for name in defined if not name.startswith("__") and not re.search(INTERNAL, name)}
         return self.bound(module) - {name for name, star in held.bindings.items() if star == FOREIGN}
 

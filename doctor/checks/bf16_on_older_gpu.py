@@ -29,8 +29,8 @@ LINE = re.compile(r"(?P<flag>(?:^|\s)--bf16\b)(?![= ]+(?i:false|no|0)\b)|^\s*(?P
 
 def _facts(text: str, capability: str | None, path: str = "train.py") -> Facts:
     gpus = (Gpu("Card", 4 << 30, 3 << 30, capability),)
-    kind = "script" if path.endswith(".py") else "text"
-    return Facts(machine=Machine(gpus=gpus, backend="cuda"), sources=(Source(path, kind, text),))
+    source = Source(path, "script" if path.endswith(".py") else "text", text)
+    return Facts(machine=Machine(gpus=gpus, backend="cuda"), sources=(source,))
 
 
 @source_check(
