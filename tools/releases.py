@@ -181,7 +181,20 @@ class Wheel:
             if name.startswith("transformers/models/") and name.endswith(".py"):
                 for block in re.findall(r"(?m)^__all__ = \[(.*?)\]", self.read(name), re.S):
                     found |= set(re.findall(r"[\"'](\w+)[\"']", block))
-        return found
+        return found | self._aliased(found)
+
+    def _aliased(self, exported: set[str]) -> set[str]:
+        """Tokenizers that are gone, for which the root of 5.x gives another with the same converter."""
+        if "SLOW_TO_FAST_CONVERTERS" not in self.read("transformers/utils/import_utils.py"):
+            return set()
+        text = self.read("transformers/convert_slow_tokenizer.py")
+        table = re.search(r"(?ms)^SLOW_TO_FAST_CONVERTERS = \{(.*?)^\}", text)
+        converters = dict(re.findall(r'"(\w+)": (\w+),', table[1])) if table else {}
+        named = {
+            converter for converter in converters.values() if converter.replace("Converter", "Tokenizer") in exported
+        }
+        there = named | {converter for name, converter in converters.items() if name in exported}
+        return {name for name, converter in converters.items() if converter in there}
 
 
 def _tabled(module: str) -> bool:

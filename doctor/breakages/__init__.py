@@ -25,7 +25,9 @@ from dataclasses import dataclass, field
 from os.path import dirname, join
 from typing import Any, overload
 
+from doctor.code import Code
 from doctor.model import Check, Facts, Finding, Machine, Package, Remedy, Severity, normalise, within
+from doctor.pinned import NEEDLES, Pin, clashes, installed, pins, remedy
 
 FAMILY = "packages"
 OFF = ("", "0", "false", "no", "off")
@@ -52,16 +54,50 @@ class Breakage:
         """The finding, if one of the alternatives is installed."""
         if not _applies(self.when, facts):
             return
-        for wanted in self.affects:
+        if found := self._found(facts):
+            names = " and ".join(found.values())
+            verb = "is" if len(found) == 1 else "are"
+            yield Finding(f"{names} {verb} installed: {self._said}", self.remedy)
+
+    def read(self, code: Code, facts: Facts) -> Iterator[Finding]:
+        """The finding, if a file pins one of the alternatives.
+
+        Hints are about what may never be used; what depends on variables, the machine or packages that are absent
+        cannot be told from a file.
+        """
+        pinned = pins(code)
+        if self.when or self.severity is Severity.HINT or not any(pinned.keys() >= name for name in self._names):
+            return
+        found = self._found(installed(pinned))
+        if found.keys().isdisjoint(clash.pin.name for clash in clashes(pinned)) and found:
+            beside = [pinned[name] for name in found]
+            last = beside[-1]
+            others = " and ".join(map(str, beside[:-1]))
+            told = f"{last} is pinned beside {others}" if others else f"{last} is pinned"
+            yield Finding(f"{told}: {self._said}", self._advice(last), last.where)
+
+    @property
+    def _said(self) -> str:
+        return f"{self.title[:1].lower()}{self.title[1:]}"
+
+    @property
+    def _names(self) -> Sequence[set[str]]:
+        return [{_name(requirement) for requirement in wanted} for wanted in self.affects]
+
+    def _found(self, facts: Facts) -> Mapping[str, str]:
+        """`name version` of each package of the first alternative that is there, by name."""
+        for wanted, names in zip(self.affects, self._names, strict=True):
             # Most name a package that is not there, and parsing a requirement takes longer than looking for one.
-            if not all(_name(requirement) in facts.packages for requirement in wanted):
-                continue
-            found = [_installed(requirement, facts) for requirement in wanted]
-            if all(found):
-                names = " and ".join(dict.fromkeys(filter(None, found)))
-                verb = "is" if len(set(found)) == 1 else "are"
-                yield Finding(f"{names} {verb} installed: {self.title[:1].lower()}{self.title[1:]}", self.remedy)
-                return
+            if names <= facts.packages.keys():
+                found = {_name(requirement): _installed(requirement, facts) for requirement in wanted}
+                if all(found.values()):
+                    return {name: told for name, told in found.items() if told}
+        return {}
+
+    def _advice(self, pin: Pin) -> Remedy:
+        asked = re.fullmatch(r"pip install (?:'([^']+)'|(\S+))", str(self.remedy.value))
+        text = remedy(pin.where.path, asked[1] or asked[2]) if asked else self.remedy.text
+        return Remedy("advice", text)
 
     @property
     def doc(self) -> str:
@@ -80,6 +116,9 @@ class Breakage:
             severity=self.severity,
             doc=self.doc,
             run=self.run,
+            read=self.read,
+            needles=NEEDLES,
+            kinds=("text",),
             passes=Examples(self.misses, self.example),
             fails=Examples(self.hits, self.example),
         )

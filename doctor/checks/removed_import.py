@@ -87,6 +87,7 @@ def _life(module: str, name: str) -> releases.Life | None:
         _facts("import transformers\nif transformers.__version__ < '5':\n    from transformers import HybridCache"),
         _facts("from mine.cache_utils import SlidingWindowCache"),
         _facts("from peft import prepare_model_for_kbit_training\nfrom huggingface_hub import HfApi"),
+        _facts("from transformers import LayoutLMTokenizer, LongformerTokenizer"),
     ],
     fails=[
         _facts("from transformers.cache_utils import Cache, SlidingWindowCache"),
@@ -96,6 +97,7 @@ def _life(module: str, name: str) -> releases.Life | None:
         _facts("import transformers.deepspeed"),
         _facts("from peft import LoraConfig, prepare_model_for_int8_training"),
         _facts("from huggingface_hub.utils._errors import RepositoryNotFoundError"),
+        _facts("from transformers import RetriBertTokenizer"),
     ],
 )
 def removed_import(code: Code, facts: Facts) -> Iterator[Finding]:

@@ -10,11 +10,13 @@ from os.path import basename, dirname, isdir, realpath
 
 from doctor.chat.rows import is_data, might_be_data
 from doctor.model import Export, Launch, ModelFacts, Skip, Source
+from doctor.pinned import is_lock
 from doctor.scan.caches import Origin, origin
 from doctor.scan.files import Unreadable, decode, read_bytes, why
 from doctor.scan.ignored import Rules, rules_above, rules_of
 from doctor.scan.launch import CONFIGURATIONS, SHELLS, read_exports, read_launch
 from doctor.scan.model_folder import read_model, remote_code
+from doctor.scan.pins import FILE
 
 PRUNED = frozenset(
     {"__pycache__", "node_modules", "site-packages", "dist-packages", "datasets_modules", "evaluate_modules"}
@@ -27,9 +29,9 @@ TEXTS = (".sh", ".bash", ".slurm", ".sbatch", ".yaml", ".yml", ".env", "Dockerfi
 
 
 def is_text(name: str) -> bool:
-    """Whether a file is read line by line: a shell script, a Dockerfile, a configuration."""
-    pins = name == "pyproject.toml" or (name.startswith("requirements") and name.endswith(".txt"))
-    return pins or name.endswith(TEXTS) or name.startswith("Dockerfile")
+    """Whether a file is read line by line: a shell script, a Dockerfile, a configuration, a lock."""
+    pins = name in ("pyproject.toml", "Pipfile") or FILE.match(name) or is_lock(name)
+    return bool(pins) or name.endswith(TEXTS) or name.startswith("Dockerfile")
 
 
 class Reader:

@@ -96,6 +96,73 @@ def test_pins_that_do_not_go_together(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "huggingface-hub==1.2.3 is pinned beside transformers==4.47.1, which requires huggingface-hub<1.0" in text
 
 
+LOCKED = {
+    "uv.lock": '[[package]]\nname = "{0}"\nversion = "{1}"\nsource = {{ registry = "https://x" }}\ndependencies = [\n'
+    '    {{ name = "transformers", version = "9.9" }},\n]\n',
+    "poetry.lock": '[[package]]\nname = "{0}"\nversion = "{1}"\nfiles = [\n    {{file = "x"}},\n]\n\n'
+    '[package.dependencies]\nversion = "0.1"\n',
+    "pdm.lock": '[[package]]\nname = "{0}"\nversion = "{1}"\nrequires_python = ">=3.9"\n',
+    "pylock.train.toml": '[[packages]]\nname = "{0}"\nversion = "{1}"\n',
+    "Pipfile.lock": '        "{0}": {{\n            "extras": [\n                "torch"\n            ],\n'
+    '            "version": "=={1}"\n        }},\n',
+    "conda-lock.yml": "- name: {0}\n  version: {1}\n  manager: conda\n",
+    "requirements.txt": "{0}=={1} \\\n    --hash=sha256:0\n    # via x\n",
+    "requirements-dev.in": "{0}=={1}\n",
+    "constraints.txt": "{0}=={1}\n",
+}
+"""How each tool writes one package."""
+
+
+def locked(name: str, **versions: str) -> str:
+    """A lock that pins these releases."""
+    return "\n".join(LOCKED[name].format(package, version) for package, version in versions.items())
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_a_lock_is_judged_by_what_it_pins(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / name
+    file.write_text(locked(name, numpy="2.2.6", peft="0.18.1", transformers="5.23.0", trl="1.16.0"), "utf-8")
+    assert main(["check", ".", "--format", "plain", "--select", "pins-out-of-range"]) == 1
+    text = capsys.readouterr().out
+    [line] = [number for number, row in enumerate(file.read_text("utf-8").splitlines(), 1) if "0.18.1" in row]
+    assert ids(text) == [(str(line), "pins-out-of-range")]
+    assert "peft==0.18.1 is pinned beside transformers==5.23.0, which takes peft from 0.20.0 on" in text
+    file.write_text(locked(name, numpy="2.2.6", peft="0.21.2", transformers="5.23.0", trl="1.16.0"), "utf-8")
+    assert main(["check", ".", "--format", "plain", "--select", "pins-out-of-range"]) == 0
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_a_breakage_is_found_in_what_a_lock_pins(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / name
+    file.write_text(locked(name, accelerate="0.30.1", peft="0.17.1", transformers="4.47.1"), "utf-8")
+    assert main(["check", str(file), "--format", "plain"]) == 1
+    text = capsys.readouterr().out
+    assert [found for _, found in ids(text)] == ["peft-imports-clear-device-cache"]
+    assert "accelerate==0.30.1 is pinned beside transformers==4.47.1 and peft==0.17.1: this peft imports" in text
+    assert "accelerate>=1.3" in text
+
+
+def test_a_pin_is_said_to_be_wrong_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The floor of transformers and a breakage name the same peft: the file is told once."""
+    file = tmp_path / "requirements.txt"
+    file.write_text("transformers==5.0.0\npeft==0.17.1\nsentencepiece\n", "utf-8")
+    assert main(["check", str(file), "--format", "plain"]) == 1
+    assert ids(capsys.readouterr().out) == [("2", "pins-out-of-range")]
+
+
+def test_releases_for_several_environments_are_not_taken_for_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "uv.lock"
+    forked = [locked("uv.lock", peft="0.17.1", transformers=version) for version in ("4.57.6", "5.23.0")]
+    file.write_text("\n".join(forked), "utf-8")
+    assert main(["check", str(file), "--format", "plain"]) == 0
+    assert not ids(capsys.readouterr().out)
+
+
 @pytest.mark.parametrize("hub", ["", "0.36.2"])
 def test_the_hub_is_judged_by_what_the_assumed_release_allows(hub: str, tmp_path: Path) -> None:
     packages = {"huggingface-hub": Package("huggingface-hub", hub)} if hub else {}
