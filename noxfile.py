@@ -25,6 +25,8 @@ ORIGINS = ["4.36.2", "4.41.2", "4.47.1"]
 """Releases whose own files are made into remote code, of which every stack must run a few models."""
 MORE_ORIGINS = ["4.38.2", "4.40.2", "4.42.4", "4.44.2", "4.45.2", "4.51.3"]
 """Releases that `nox -s rescue` adds, with all their models."""
+TRL = "trl==1.16.0"
+"""What the trainer's speed is compared with; all that it needs is in the stack."""
 TRAINING = ["peft==0.21.2", "accelerate==1.15.0", "bitsandbytes==0.50.2", "datasets"]
 LIVE = [
     "torch",
@@ -178,8 +180,19 @@ def training(session: nox.Session) -> None:
         f"--site={name}={site(session, '-c', f'stacks/{name}.txt', 'transformers', name=f'stack-{name}')}"
         for name in RELEASES
     ]
+    session.install("--no-deps", TRL)
     told = ["--model", smollm2(session), "--rows", "examples/persona.jsonl"]
     session.run("python", "tests/trainer/matrix.py", *sites, *told, *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def persona(session: nox.Session) -> None:
+    """The example on a real small model: its answers before and after `doctor train`, with two seeds; prints a table.
+
+    `-- --seed 2 epochs=2` tries another seed, and other settings.
+    """
+    install(session, *LIVE, stack="5.latest")
+    session.run("python", "tests/trainer/persona.py", smollm2(session), *session.posargs)
 
 
 @nox.session(python=PYTHON)

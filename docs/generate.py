@@ -62,7 +62,7 @@ PURPOSE = {
     "examples/phi-3-mini.yaml": "Phi-3-mini on a card of 4 GB",
     "examples/tinyllama.yaml": "TinyLlama on a card of 4 GB",
     "examples/train.yaml": "A small model on the CPU, in minutes",
-    "examples/persona.jsonl": "225 conversations of an invented person, with two system prompts",
+    "examples/persona.jsonl": "775 conversations of an invented person: each fact asked in many ways",
     "examples/questions.yaml": "What a persona is asked, and what its answers must and must not say",
     "docs": "The manual",
     "docs/assets": "README's capture (docs/capture.py records it)",

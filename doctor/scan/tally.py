@@ -19,17 +19,29 @@ class Tally:
 
     counts: dict[str, list[int]] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
+    last: dict[str, int] = field(default_factory=dict)
+    """The row that each was seen in last; 0 where its number is not known."""
 
     def add(self, name: str, number: int, text: str = "", amount: int = 0) -> None:
-        """One more row in which something is seen."""
+        """One more row in which something is seen; a row in which it is seen twice is one row.
+
+        >>> made = Tally()
+        >>> for number in (3, 7, 7):
+        ...     made.add("bos-doubled", number, amount=1)
+        >>> made.seen()["bos-doubled"].rows, made.seen()["bos-doubled"].amount
+        (2, 3)
+        """
         count = self.counts.get(name)
         if count is None:
             if len(self.counts) >= KINDS:
                 return
             count = self.counts[name] = [0, 0]
             self.rows[name] = []
-        count[0] += 1
         count[1] += amount
+        if number and self.last.get(name) == number:
+            return
+        self.last[name] = number
+        count[0] += 1
         if len(self.rows[name]) < EXAMPLES:
             self.rows[name].append(Row(number, excerpt(text)))
 

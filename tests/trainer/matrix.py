@@ -26,8 +26,19 @@ from safetensors.torch import load_file
 
 HERE = Path(__file__).parent
 CLOCKS = ("seconds", "tokens_per_second", "memory")
-LOSSES, ADAPTERS = 1e-4, 1e-6
-"""How far losses and adapters may be apart."""
+LOSSES, ADAPTERS, BETWEEN = 1e-4, 1e-6, 1e-5
+"""How far losses and adapters may be apart; adapters of one process and of two."""
+LAUNCHERS = {
+    "torchrun": ["torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"],
+    "accelerate launch": [
+        "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1", "--num_processes", "2",
+        "--main_process_port", "0",
+    ],
+}  # fmt: skip
+"""Modules that start two processes on one machine; without a GPU, they talk over gloo."""
+RIVALS = {"doctor": "doctor train", "trainer": "transformers.Trainer and peft", "trl": "TRL's SFTTrainer"}
+SOME = 24
+"""Rows whose training is timed."""
 
 
 def say(line: str = "") -> None:
@@ -161,47 +172,56 @@ def processes(bench: Bench) -> None:
     """Two processes, each with half of the batches of an update, beside one with all."""
     name = list(bench.sites)[-1]
     one = bench.train(name, bench.config("one", accumulate=4))
-    file = bench.config("two", accumulate=2)
-    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517", "-m", "doctor.trainer"]
-    done = subprocess.run(
-        [bench.python(name), *launch, str(file)],
-        env=bench.environment(name),
-        cwd=bench.work,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise SystemExit(f"two processes failed:\n{done.stderr[-3000:]}")
-    two = bench.work / "two"
-    far, weights = max(abs(a - b) for a, b in zip(curve(one), curve(two), strict=True)), apart(one, two)
-    say("| release | processes | updates | losses apart | adapters apart | holds |")
+    say("| release | two processes by | updates | losses apart | adapters apart | holds |")
     say("| --- | --- | --- | --- | --- | --- |")
-    updates = len([line for line in lines(two) if "loss" in line])
-    say(
-        f"| {name} | 2 (gloo) | {updates} | {far:.1e} | {weights:.1e} | "
-        f"{bench.expect(far < LOSSES and weights < 1e-5)} |"
-    )
+    for launcher, launch in LAUNCHERS.items():
+        file = bench.config(f"two-{launcher.split()[0]}", accumulate=2)
+        two = launched(bench, name, launch, file)
+        far, weights = max(abs(a - b) for a, b in zip(curve(one), curve(two), strict=True)), apart(one, two)
+        updates = len([line for line in lines(two) if "loss" in line])
+        held = bench.expect(far < LOSSES and weights < BETWEEN)
+        say(f"| {name} | {launcher} | {updates} | {far:.1e} | {weights:.1e} | {held} |")
     say()
 
 
+def launched(bench: Bench, release: str, launch: list[str], file: Path) -> Path:
+    """A run of two processes, to its end."""
+    command = [bench.python(release), "-m", *launch, "-m", "doctor.trainer", str(file)]
+    done = subprocess.run(command, env=bench.environment(release), cwd=bench.work, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{launch[0]}: {file.name} failed:\n{done.stderr[-3000:]}")
+    return bench.work / file.stem
+
+
 def speed(bench: Bench, model: str | None, rows: Path | None) -> None:
-    """Tokens a CPU-second beside what users would write, the same rows in the same order."""
-    name = list(bench.sites)[-1]
-    keys: dict[str, Any] = {"epochs": 1, "data": {"path": str(rows or bench.rows), "holdout": 0}, "batch": 2}
-    if model:
-        keys |= {"model": model, "max_steps": 3, "accumulate": 2, "learning_rate": 1e-4}
-    file = bench.config("speed", **keys)
+    """Tokens a CPU-second beside what users would write: the same rows, each by itself and packed."""
     say("| how | tokens | CPU seconds | tokens a CPU-second | last loss | peak MB |")
     say("| --- | --- | --- | --- | --- | --- |")
-    best: dict[str, float] = {}
-    for how in ("doctor", "trainer"):
-        variables = bench.environment(name)
-        found = list(measured(bench.python(name), variables, how, file, bench.work))
+    some = bench.work / "some.jsonl"
+    some.write_text("".join((rows or bench.rows).read_text("utf-8").splitlines(keepends=True)[:SOME]), "utf-8")
+    data = {"path": str(some.resolve()), "holdout": 0}
+    keys: dict[str, Any] = {"data": data, "learning_rate": 1e-4, "max_length": 512, "epochs": 1}
+    keys |= {"model": str(Path(model).resolve())} if model else {}
+    single = bench.config("single", **keys, batch=2, accumulate=2, max_steps=3)
+    packed = bench.config("packed", **keys, batch=1, accumulate=1, packing=True)
+    first = rated(bench, single, ("doctor", "trainer", "trl"), "")
+    second = rated(bench, packed, ("doctor", "trl"), ", packed")
+    for what, rates in {"each row by itself": first, "packed": second}.items():
+        held = bench.expect(rates["doctor"] >= max(rates.values()))
+        say(f"\n{what}, as fast as the others or faster: {held}")
+    say()
+
+
+def rated(bench: Bench, file: Path, rivals: tuple[str, ...], setting: str) -> dict[str, float]:
+    """A line each; the tokens a CPU-second."""
+    name, rates = list(bench.sites)[-1], dict[str, float]()
+    for how in rivals:
+        found = measured(bench.python(name), bench.environment(name), how, file, bench.work)
         one = max(found, key=lambda told: told["rate"])
-        best[how] = one["rate"]
+        rates[how] = one["rate"]
         took = f"{one['tokens']} | {one['cpu']:.1f} | {one['rate']:.1f}"
-        say(f"| {how} | {took} | {one['loss']:.4f} | {one['peak'] / 1e6:.0f} |")
-    say(f"\nas fast as the others, or faster: {bench.expect(best['doctor'] >= max(best.values()))}\n")
+        say(f"| {RIVALS[how]}{setting} | {took} | {one['loss']:.4f} | {one['peak'] / 1e6:.0f} |")
+    return rates
 
 
 def measured(python: str, variables: dict[str, str], how: str, file: Path, work: Path) -> Iterator[dict[str, Any]]:

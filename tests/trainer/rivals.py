@@ -1,8 +1,9 @@
 """One training of a few updates, by us or as users would write it; prints a line of JSON.
 
-    python rivals.py doctor|trainer CONFIG.yaml
+    python rivals.py doctor|trainer|trl CONFIG.yaml
 
-All read the same rows in the same order and learn the same tokens.  CPU seconds are those of the training alone.
+All read the same rows and learn the same tokens; those that do not pack, in the same order.  CPU seconds are those of
+the training alone; tokens are those of the rows, without padding, each row's in full also where it is packed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main(how: str, file: str) -> None:
     rows = [[row for line in micro.lines for row in line] for [micro] in plan]
     tokens = sum(prepared.store.length(row) for batch in rows for row in batch)
     model = build(config)
-    run = {"doctor": ours, "trainer": plain}[how](config, tokenizer, prepared, plan, model, rows)
+    run = {"doctor": ours, "trainer": plain, "trl": sft}[how](config, tokenizer, prepared, plan, model, rows)
     before = time.process_time()
     loss = run()
     took = time.process_time() - before
@@ -59,7 +60,7 @@ def ours(config: Any, tokenizer: Any, prepared: Any, plan: Any, model: Any, rows
     from doctor.trainer.tuner import Tuner
 
     args = arguments(config, plan, Path(config.output), False, False)
-    batches = Batches(prepared.store, torch.float32)
+    batches = Batches(prepared.store, torch.float32, config.packing)
     tuner = Tuner(model, args, batches, plan, [], Loss(model))
     told: list[float] = []
     tuner.told = lambda metric: told.append(metric["loss"])
@@ -117,6 +118,23 @@ def plain(config: Any, tokenizer: Any, prepared: Any, plan: Any, model: Any, row
     data = dataset(prepared, rows).remove_columns("completion_mask")
     trainer = in_order(Trainer)(
         model, TrainingArguments(**settings(config, plan)), DataCollatorForSeq2Seq(tokenizer, padding=True), data
+    )
+    return lambda: ended(trainer)
+
+
+def sft(config: Any, tokenizer: Any, prepared: Any, plan: Any, model: Any, rows: Any) -> Any:
+    """TRL's SFTTrainer, with its own packing where the configuration packs."""
+    from trl import SFTConfig, SFTTrainer
+
+    packs = {"packing": config.packing, "max_length": config.max_length, "shuffle_dataset": False}
+    told = settings(config, plan)
+    if config.packing:  # it fills lines in another way, which may be one more or less
+        told |= {"max_steps": -1, "num_train_epochs": config.epochs}
+    trainer = in_order(SFTTrainer)(
+        model,
+        SFTConfig(**told, **packs, completion_only_loss=True, bf16=False),
+        train_dataset=dataset(prepared, rows).remove_columns("labels"),
+        processing_class=tokenizer,
     )
     return lambda: ended(trainer)
 
