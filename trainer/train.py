@@ -86,7 +86,8 @@ def _ready(folder: RunFolder, config: Config, resume: bool, fresh: bool) -> None
         raise UsageError(
             f"{folder.path} holds a run already: go on with --resume, begin again with --fresh, or set another output"
         )
-    folder.checkpoints.mkdir(parents=True, exist_ok=True)
+    if RANK == 0:  # made by a process that is ahead, it would be taken for a run that is there already
+        folder.checkpoints.mkdir(parents=True, exist_ok=True)
 
 
 def _same(folder: RunFolder, config: Config) -> None:

@@ -287,6 +287,20 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(make: Make, tmp_path: Path) 
     assert apart(adapter(killed), adapter(whole)) == 0
 
 
+def test_a_process_that_is_ahead_is_no_earlier_run(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from doctor.settings import UsageError
+    from doctor.trainer import train
+    from doctor.trainer.run_folder import RunFolder
+
+    config = make()
+    folder = RunFolder(Path(config.output))
+    for rank in (1, 0):
+        monkeypatch.setattr(train, "RANK", rank)
+        train._ready(folder, config, resume=False, fresh=False)
+    with pytest.raises(UsageError, match="holds a run already"):
+        train._ready(folder, config, resume=False, fresh=False)
+
+
 def test_a_loss_that_is_no_number_ends_the_run(make: Make) -> None:
     from doctor.settings import UsageError
     from doctor.trainer.train import train
