@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain
@@ -16,7 +15,7 @@ from doctor.nodes import Function as Function
 from doctor.nodes import Node, Nodes
 from doctor.notebook import Notebook, notebook_of
 from doctor.parsing import OURS as OURS
-from doctor.parsing import split
+from doctor.parsing import split, tree_of, walked
 
 _VERSION_TEST = re.compile(r"version|TYPE_CHECKING|greater_or_equal", re.IGNORECASE)
 _NAMED: dict[type[ast.AST], attrgetter[str]] = {
@@ -47,14 +46,16 @@ class Code:
 
     @cached_property
     def tree(self) -> ast.Module:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes in somebody's docstring are not our subject
-            return ast.parse(self.text, self.source.path)
+        try:
+            return tree_of(self.text)
+        except SyntaxError as error:
+            error.filename = self.source.path
+            raise
 
     @cached_property
     def index(self) -> Nodes:
         """The nodes of the tree, found by type and place."""
-        return Nodes(self.tree)
+        return walked(self.text)
 
     def every(self, kind: type[Node]) -> list[Node]:
         """Every node of one type, in no order."""

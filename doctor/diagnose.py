@@ -116,7 +116,10 @@ def _answers(
             answers = (_read(source, asked[source.kind], facts, skipped) for source in part)
             return [finding for found in answers for finding in found], skipped
 
-    return spread(work, sources, cores() if sum(source.size for source in sources) > MUCH else 1)
+    hands = cores() if sum(source.size for source in sources) > MUCH else 1
+    if hands > 1:
+        checks()  # imported here, once, and not by every process
+    return spread(work, sources, hands)
 
 
 def _place(where: Location | None) -> tuple[str, int, int, int]:

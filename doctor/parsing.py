@@ -25,18 +25,23 @@ class Refusal(Exception):
 
 
 @lru_cache(maxsize=2)
+def tree_of(text: str) -> ast.Module:
+    """A file's `ast` tree; raises what `ast.parse` does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes in somebody's docstring are not our subject
+        return ast.parse(text)
+
+
 def parsed(text: str) -> ast.Module:
-    """A file's `ast` tree, for patches that look around before they rewrite: libcst takes ten times as long.
+    """The same, for patches that look around before they rewrite: libcst takes ten times as long.
 
     Raises Refusal where the file's Python is newer than the one that runs.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes in somebody's docstring are not our subject
-        try:
-            return ast.parse(text)
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None) or 1
-            raise Refusal(f"line {line}: the file's Python is newer than the one that runs doctor") from error
+    try:
+        return tree_of(text)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise Refusal(f"line {line}: the file's Python is newer than the one that runs doctor") from error
 
 
 @lru_cache(maxsize=2)
@@ -52,7 +57,7 @@ def split(text: str) -> list[str]:
 
 @lru_cache(maxsize=2)
 def walked(text: str) -> Nodes:
-    """The nodes of a file's text; all patches of a file share one walk through its tree."""
+    """The nodes of a file's text; all checks and patches of a file share one walk through its tree."""
     return Nodes(parsed(text))
 
 

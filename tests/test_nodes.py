@@ -9,6 +9,7 @@ import weakref
 from doctor.code import Code
 from doctor.model import Source
 from doctor.nodes import Nodes, walk
+from doctor.parsing import walked
 
 TEXT = """
 class A:
@@ -52,6 +53,8 @@ def test_a_file_is_forgotten_without_the_garbage_collector() -> None:
         assert code.classes.nodes and code.names and code.class_of(code.every(ast.Return)[0])
         gone = weakref.ref(code.index)
         del code
+        for other in ("a = 1", "b = 2"):  # the last two texts are remembered
+            walked(other)
         assert gone() is None
     finally:
         gc.enable()
