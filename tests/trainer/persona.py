@@ -72,7 +72,7 @@ def main() -> int:
     options.add_argument("model", type=Path)
     options.add_argument("settings", nargs="*", metavar="key=value")
     options.add_argument("--seed", action="append", type=int)
-    given = options.parse_args()
+    given = options.parse_intermixed_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         shutil.copytree(EXAMPLES, work / "examples")
