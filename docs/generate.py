@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import doctor.breakages
+import doctor.checks
 import doctor.diagnose
 import doctor.evaluate.scorers
 import doctor.index
@@ -244,6 +245,7 @@ def generated() -> Mapping[str, str]:
     return {
         "patches/index.json": doctor.index.build(),
         "doctor/breakages/index.json": doctor.breakages.build(),
+        "doctor/checks/index.json": doctor.checks.build(),
         "docs/checks.md": page(
             "Checks", "What `doctor check` asks.  Generated from `doctor/checks/`.", map(check_section, checks())
         ),

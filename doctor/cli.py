@@ -38,7 +38,7 @@ FORMATS = ("text", "plain", "json", "markdown", "html", "sarif", "github")
 EVALUATION_FORMATS = ("text", "json", "markdown", "html")
 METHODS = ("qlora", "lora", "full")
 QUANTS = ("nf4", "nf4-double", "int8", "none")
-GGUF_TYPES = ("f16", "q8_0", "q4_0")
+GGUF_TYPES = ("f32", "f16", "q8_0", "q4_0")
 RECIPES = ("usual", "lean", "offload")
 DEMO_PARTS = ("rescue", "training")
 OPTIMIZERS = ("paged-adamw-8bit", "adamw-8bit", "adamw")
@@ -133,7 +133,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """The whole command line; help is coloured where `arguments` ask for it."""
+    """The command line; only one command has its options where `arguments` begin with it.  Help may be coloured."""
     shape = {"formatter_class": _formatter(arguments), "allow_abbrev": False}
     root = Parser(prog="doctor", description=doctor.__doc__, epilog=EXITS, **shape)
     root.add_argument("--version", action="version", version=f"doctor {doctor.__version__}")
@@ -141,6 +141,8 @@ def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, does in COMMANDS.items():
         command = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.", **shape)
+        if arguments and arguments[0] in COMMANDS and arguments[0] != name:
+            continue  # two hundred options take as long to set up as a tenth of a check
         command.add_argument("--debug", action="store_true", help="show the traceback where the doctor itself fails")
         OPTIONS[name](command)
     return root

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-import traceback
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from doctor.code import Code
 from doctor.crew import cores, spread
 from doctor.index import entries, mender
 from doctor.model import Check, Facts, Finding, Location, Package, Remedy, Severity, Skip, Source, complete, normalise
-from doctor.parsing import uncollected
-from doctor.remote import Layout
+from doctor.readers import Readers
 
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 CRASHED = "check-crashed"
@@ -35,35 +30,55 @@ class Diagnosis:
 
 @cache
 def checks() -> tuple[Check, ...]:
-    """Every check, in the order of its id, breakages last.  A file in `doctor/checks/` is the registration."""
-    package = importlib.import_module("doctor.checks")
-    found: list[Check] = []
-    for entry in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
-        module = importlib.import_module(f"doctor.checks.{entry.name}")
-        found += [value for value in vars(module).values() if isinstance(value, Check)]
+    """Every check with its page and examples, in the order of its id, breakages last."""
     from doctor.breakages import load
+    from doctor.checks import every
 
-    return (*found, *load())
+    return (*every(), *load())
 
 
-def needles(kind: str, to_fix: bool = False) -> tuple[bytes, ...]:
-    """The byte strings one of which a file of this kind must hold to be read by any check.
+@cache
+def known() -> tuple[Check, ...]:
+    """The same checks, each imported when it is first asked."""
+    from doctor.breakages import load
+    from doctor.checks import known
 
-    Remote code that may be fixed is also read where only a patch matches: the files of one repository are rewritten
-    together.
+    return (*known(), *load())
+
+
+def wanted(kind: str, to_fix: bool = False) -> Callable[[bytes], bool]:
+    """Whether a file of this kind with these bytes is worth keeping: some check would read it.
+
+    With `to_fix` also where a check or a patch might: the files of one repository are rewritten together.
     """
-    readers = [check for check in checks() if check.read and kind in check.kinds]
-    wanted = {needle for check in readers for needle in check.needles}
+    if kind == "remote-code" and not to_fix:
+        asked = Asked(known(), kind)
+        return lambda data: any(True for _ in asked.by(data))
+    needles = {check.id: check.needles for check in known() if check.read and kind in check.kinds}
     if to_fix and kind == "remote-code":
-        wanted |= {needle.encode() for entry in entries() if entry.family == kind for needle in entry.needles}
-    return tuple(sorted(wanted))
+        needles |= {e.id: tuple(map(str.encode, e.needles)) for e in entries() if e.family == kind}
+    readers = Readers(needles)
+    return lambda data: any(True for _ in readers.interested(data))
+
+
+class Asked:
+    """The checks that read files of one kind."""
+
+    def __init__(self, checks: Iterable[Check], kind: str) -> None:
+        self._checks = {check.id: check for check in checks if check.read and kind in check.kinds}
+        self._readers = Readers({name: check.needles for name, check in self._checks.items()})
+
+    def by(self, data: bytes) -> Iterator[Check]:
+        """Those that a file asks for: one of their needles is in its bytes, and their second look confirms it."""
+        named = map(self._checks.__getitem__, self._readers.interested(data))
+        return (check for check in named if check.confirm is None or check.confirm(data))
 
 
 def diagnose(
     facts: Facts, select: Collection[str] = (), ignore: Collection[str] = (), among: Sequence[Check] | None = None
 ) -> Diagnosis:
     """Ask every check (or those in `select`), less those in `ignore`."""
-    asked = checks() if among is None else among
+    asked = known() if among is None else among
     chosen = [check for check in asked if (not select or check.id in select) and check.id not in ignore]
     findings: list[Finding] = []
     skipped = list(facts.skipped)
@@ -73,11 +88,12 @@ def diagnose(
                 findings += [complete(finding, check) for finding in check.run(facts)]
             except Exception as error:
                 findings.append(_crash(check, error))
-    readers = [check for check in chosen if check.read is not None]
-    if readers and facts.sources:
+    if facts.sources:
+        from doctor.remote import Layout
+
         layout = Layout(facts)
         sources = [source for source in facts.sources if source.text is not None and not layout.superseded(source)]
-        for found, left in _answers(sources, readers, facts):
+        for found, left in _answers(sources, chosen, facts):
             findings += found
             skipped += left
     findings = [replace(f, patch=f.patch or mender(f.construct or f.id)) for f in findings]
@@ -87,14 +103,18 @@ def diagnose(
 
 
 def _answers(
-    sources: Sequence[Source], readers: Sequence[Check], facts: Facts
+    sources: Sequence[Source], chosen: Sequence[Check], facts: Facts
 ) -> Iterator[tuple[list[Finding], list[Skip]]]:
     """What the checks answer about the sources, part by part; all cores are used where there is much to read."""
+    from doctor.parsing import uncollected
+
+    asked = {kind: Asked(chosen, kind) for kind in {source.kind for source in sources}}
 
     def work(part: Sequence[Source]) -> tuple[list[Finding], list[Skip]]:
         skipped: list[Skip] = []
         with uncollected():
-            return [finding for source in part for finding in _read(source, readers, facts, skipped)], skipped
+            answers = (_read(source, asked[source.kind], facts, skipped) for source in part)
+            return [finding for found in answers for finding in found], skipped
 
     return spread(work, sources, cores() if sum(source.size for source in sources) > MUCH else 1)
 
@@ -103,7 +123,9 @@ def _place(where: Location | None) -> tuple[str, int, int, int]:
     return (where.path, where.cell or 0, where.line or 0, where.column or 0) if where else ("", 0, 0, 0)
 
 
-def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[Skip]) -> Iterator[Finding]:
+def _read(source: Source, asked: Asked, facts: Facts, skipped: list[Skip]) -> Iterator[Finding]:
+    from doctor.code import Code
+
     assert source.text is not None
     try:
         code = Code(source)
@@ -111,8 +133,7 @@ def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[
         skipped.append(Skip(source.path, f"is no notebook: {error}"))
         return
     data = (source.text if code.notebook is None else code.text).encode("utf-8", "surrogatepass")
-    held = _Held(data)
-    wanted = [check for check in readers if source.kind in check.kinds and held.interests(check)]
+    wanted = sorted(asked.by(data), key=lambda check: check.id)
     if not wanted:
         return
     try:
@@ -138,24 +159,9 @@ def _read(source: Source, readers: Iterable[Check], facts: Facts, skipped: list[
                 yield finding
 
 
-class _Held(dict[bytes, bool]):
-    """Which needles the bytes of a file hold; each is searched for once for all checks that name it."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__()
-        self.data = data
-
-    def __missing__(self, needle: bytes) -> bool:
-        return self.setdefault(needle, needle in self.data)
-
-    def interests(self, check: Check) -> bool:
-        """Whether the file is worth parsing for a check."""
-        if not any(map(self.__getitem__, check.needles)):
-            return False
-        return check.confirm is None or bool(check.confirm(self.data))
-
-
 def _crash(check: Check, error: Exception, where: Location | None = None) -> Finding:
+    import traceback
+
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return Finding(
         f"{check.id} crashed: {type(error).__name__}: {error} ({frame.filename.rpartition('/')[2]}:{frame.lineno}); "

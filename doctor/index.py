@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from os.path import dirname, join
+
+INDEX = join(dirname(__file__), "patches", "index.json")
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Entry:
 @cache
 def entries() -> tuple[Entry, ...]:
     """Every patch of the catalogue, in the order of its id."""
-    rows = json.loads((Path(__file__).parent / "patches" / "index.json").read_text("utf-8"))
+    with open(INDEX, encoding="utf-8") as file:
+        rows = json.load(file)
     return tuple(Entry(**{**row, "needles": tuple(row["needles"]), "mends": tuple(row["mends"])}) for row in rows)
 
 
@@ -72,4 +75,5 @@ def _page(patch: type) -> str:
 
 
 if __name__ == "__main__":
-    (Path(__file__).parent / "patches" / "index.json").write_text(build(), "utf-8")
+    with open(INDEX, "w", encoding="utf-8") as file:
+        file.write(build())

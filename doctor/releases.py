@@ -11,7 +11,7 @@ import json
 import re
 from bisect import bisect_right
 from functools import cache
-from pathlib import Path
+from os.path import dirname, join
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -87,6 +87,11 @@ def _rows(module: str) -> dict[str, str]:
     return {name: spans for spans, names in _names().get(module, {}).items() for name in names.split()}
 
 
+def tabled(judged: Minor) -> bool:
+    """Whether a release is not older than those whose requirements are known."""
+    return judged >= min(release for text in _table()["requires"] if (release := _minor(text)))
+
+
 def requires(judged: Minor) -> tuple[str, ...]:
     """The requirements in the metadata of a transformers release, extras left out."""
     return tuple(_nearest(_table()["requires"], judged))
@@ -127,11 +132,15 @@ def _nearest(rows: dict[str, Any], judged: Minor) -> Any:
 @cache
 def _names() -> dict[str, dict[str, str]]:
     """Module to spans to the names that only these have; read where a file imports something."""
-    table: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "names.json").read_text("utf-8"))
-    return table
+    return _read("names.json")
 
 
 @cache
 def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads((Path(__file__).parent / "releases.json").read_text("utf-8"))
+    return _read("releases.json")
+
+
+def _read(name: str) -> dict[str, Any]:
+    with open(join(dirname(__file__), name), encoding="utf-8") as file:
+        table: dict[str, Any] = json.load(file)
     return table

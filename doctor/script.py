@@ -15,6 +15,11 @@ from functools import lru_cache
 from doctor.scopes import Scope, assignments, dotted, imports, is_super, namespace, scoped, variable, within
 
 LIBRARIES = frozenset({"transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub"})
+MENTIONED = (
+    *(b"transformers", b"accelerate", b"datasets", b"huggingface_hub"),
+    *(b"from trl", b"import trl", b"from peft", b"import peft"),
+)
+"""One of these is in every file that imports one of them; nearly every file has the words `from` and `import`."""
 HOMES = frozenset({"transformers", "trl", "peft"})
 """Whose classes have a `from_pretrained` that this catalogue knows."""
 MODEL = "transformers.PreTrainedModel"

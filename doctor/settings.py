@@ -6,7 +6,7 @@ import fnmatch
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from os.path import dirname, join
 from typing import TYPE_CHECKING, Any
 
 from doctor.model import Finding, Severity
@@ -25,7 +25,7 @@ class UsageError(Exception):
 class Settings:
     """The project's wishes; `path` is the pyproject.toml they stand in."""
 
-    path: Path | None = None
+    path: str | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     per_file: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -41,23 +41,24 @@ class Settings:
     def _ignores(self, finding: Finding) -> bool:
         if finding.where is None or self.path is None:
             return False
+        from pathlib import Path
+
         try:
-            name = Path(finding.where.path).relative_to(self.path.parent).as_posix()
+            name = Path(finding.where.path).relative_to(dirname(self.path)).as_posix()
         except ValueError:
             return False
         return any(finding.id in ids and fnmatch.fnmatch(name, glob) for glob, ids in self.per_file.items())
 
 
-def read_settings(directory: Path) -> Settings:
+def read_settings(folder: str) -> Settings:
     """The settings of the nearest pyproject.toml at or above a folder; raises UsageError where they are wrong."""
-    for folder in (directory, *directory.parents):
-        path = folder / "pyproject.toml"
-        try:
-            data = path.read_bytes()
-        except OSError:
-            continue
-        return _parse(path, data) if b"tool.doctor" in data else Settings()
-    return Settings()
+    path = join(folder, "pyproject.toml")
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return read_settings(dirname(folder)) if dirname(folder) != folder else Settings()
+    return _parse(path, data) if b"tool.doctor" in data else Settings()
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -77,7 +78,7 @@ def chosen_ids(wanted: Iterable[str], known: Iterable[str], where: str, what: st
     return names
 
 
-def _parse(path: Path, data: bytes) -> Settings:
+def _parse(path: str, data: bytes) -> Settings:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -94,13 +95,13 @@ def _parse(path: Path, data: bytes) -> Settings:
     return _settings(path, table)
 
 
-def _settings(path: Path, table: Mapping[str, Any]) -> Settings:
+def _settings(path: str, table: Mapping[str, Any]) -> Settings:
     def ids(key: str, value: object) -> tuple[str, ...]:
-        from doctor.diagnose import checks
+        from doctor.diagnose import known
 
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
             raise UsageError(f'{path}: tool.doctor.{key} is {value!r}; write a list of ids, e.g. ["removed-import"]')
-        return chosen_ids(value, (check.id for check in checks()), f"{path}: tool.doctor.{key}")
+        return chosen_ids(value, (check.id for check in known()), f"{path}: tool.doctor.{key}")
 
     per_file = table.get("per-file-ignores", {})
     if not isinstance(per_file, dict):
@@ -114,7 +115,7 @@ def _settings(path: Path, table: Mapping[str, Any]) -> Settings:
     )
 
 
-def _severity(path: Path, value: object) -> Severity | None:
+def _severity(path: str, value: object) -> Severity | None:
     names = [severity.value for severity in Severity]
     if value is None:
         return None

@@ -53,7 +53,10 @@ class Load:
     quant: str = ""
     """How they are held; empty: as the run was trained, else whole."""
     dtype: str = "auto"
-    """Of weights that are not quantised; `auto`: as they are stored on a GPU, float32 on a CPU."""
+    """Of weights that are not quantised; `auto`: as they are stored on a GPU, float32 on a CPU.
+
+    A GGUF file keeps its own weights; `float32` has llama.cpp remember the conversation in 32 bits instead of 16.
+    """
     device: str = "auto"
     merge: bool = False
     """Whether an adapter is added into the weights before the first answer."""

@@ -74,6 +74,10 @@ def served(config: Config) -> Iterator[tuple[str, str]]:
     settings.n_ctx = config.generate.batch * _context(config)
     if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():  # what torch goes by; llama.cpp takes all cores
         settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = int(threads)
+    exact = config.load.dtype == "float32"
+    if exact:  # llama.cpp's own way keeps the cache in 16 bits, which flash attention asks for as well
+        settings.cache_type_k = settings.cache_type_v = llama.ggml_type.GGML_TYPE_F32
+        settings.flash_attn_type = llama.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     settings.hostnames = ["127.0.0.1"]
     settings.port = 0
     settings.ui = False
@@ -84,7 +88,10 @@ def served(config: Config) -> Iterator[tuple[str, str]]:
     except RuntimeError as error:
         raise UsageError(f"{config.path}: llama.cpp cannot load {path}: {error}") from error
     try:
-        yield f"{server.listening_address}/v1", f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+        yield (
+            f"{server.listening_address}/v1",
+            f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}{' float32' * exact}",
+        )
     finally:
         del server
 

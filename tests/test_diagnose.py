@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from doctor.code import Code
-from doctor.diagnose import CRASHED, assume, checks, diagnose, needles
+from doctor.diagnose import CRASHED, assume, checks, diagnose, known, wanted
 from doctor.model import Check, Facts, Finding, Location, Package, Remedy, Severity, Source
 
 ADVICE = Remedy("advice", "look at it")
@@ -149,13 +149,30 @@ def test_the_garbage_collector_is_left_as_it_was() -> None:
 def test_every_check_that_reads_has_needles_of_some_length() -> None:
     for check in checks():
         assert all(len(needle) > 6 for needle in check.needles), check.id
-    assert b"rope_scaling" in needles("remote-code")
 
 
-def test_what_only_a_patch_knows_is_read_where_files_may_be_fixed() -> None:
-    assert b"partial_rotary_factor" in needles("remote-code")
-    assert b"def reset_parameters(" not in needles("remote-code")
-    assert b"def reset_parameters(" in needles("remote-code", to_fix=True)
+def test_what_only_a_patch_knows_is_wanted_where_files_may_be_fixed() -> None:
+    assert wanted("remote-code")(b"partial_rotary_factor")
+    assert not wanted("remote-code")(b"def reset_parameters(")
+    assert wanted("remote-code", to_fix=True)(b"def reset_parameters(")
+
+
+def test_remote_code_without_a_second_look_is_not_wanted() -> None:
+    assert wanted("remote-code")(b"isinstance(config, self.config_class)")
+    assert not wanted("remote-code")(b"isinstance(x, dict)")
+    assert wanted("remote-code", to_fix=True)(b"isinstance(x, dict)")
+
+
+def test_the_index_names_the_checks_as_they_are() -> None:
+    indexed = {check.id: check for check in known()}
+    assert list(indexed) == [check.id for check in checks()]
+    for check in checks():
+        of = indexed[check.id]
+        assert (of.family, of.severity, of.title, of.needles, of.kinds) == (
+            check.family, check.severity, check.title, check.needles, check.kinds
+        )  # fmt: skip
+        for function in ("run", "read", "confirm"):
+            assert bool(getattr(of, function)) == bool(getattr(check, function))
 
 
 def test_an_assumed_release_replaces_the_installed_one() -> None:

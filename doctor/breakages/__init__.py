@@ -22,7 +22,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from os.path import dirname, join
 from typing import Any, overload
 
 from doctor.code import Code
@@ -157,7 +157,8 @@ def load() -> tuple[Check, ...]:
 
 def breakages() -> tuple[Breakage, ...]:
     """Every breakage of the index."""
-    rows: dict[str, Any] = json.loads((Path(__file__).parent / "index.json").read_text("utf-8"))
+    with open(join(dirname(__file__), "index.json"), encoding="utf-8") as file:
+        rows: dict[str, Any] = json.load(file)
     return tuple(_read(name, table) for name, table in rows.items())
 
 
@@ -177,6 +178,8 @@ def _files() -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
+
+    from pathlib import Path
 
     paths = sorted(Path(__file__).parent.glob("*.toml"))
     return {path.stem: tomllib.loads(path.read_text("utf-8")) for path in paths}

@@ -6,6 +6,10 @@ Only rows.py reads files; tokenizers and jinja2 are imported inside the function
 from __future__ import annotations
 
 
+class Malformed(Exception):
+    """A row that cannot be read; its text says why, beginning with the key."""
+
+
 class Missing(Exception):
     """A distribution of the extra `data` is not installed; the text says so, with the command that installs it."""
 

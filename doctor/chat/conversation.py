@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from doctor.chat import Malformed as Malformed
+
 Message = dict[str, Any]
 """`role` is system, user, assistant or tool; `content` is text.  Other keys (tool_calls, name) are kept."""
-
-
-class Malformed(Exception):
-    """A row that cannot be read; its text says why, beginning with the key."""
 
 
 @dataclass(frozen=True)

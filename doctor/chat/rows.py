@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-from doctor.chat import Missing
-from doctor.chat.conversation import Malformed
+from doctor.chat import Malformed, Missing
 from doctor.unreadable import Unreadable, why
 
 LINES = (".jsonl", ".ndjson")

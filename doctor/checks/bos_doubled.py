@@ -14,10 +14,13 @@ import ast
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from doctor.chat.specials import adds_bos, chat_template, special_tokens
-from doctor.code import Code
 from doctor.model import DataFacts, Facts, Finding, Location, ModelFacts, Remedy, Row, Seen, Severity, Source, check
+
+if TYPE_CHECKING:
+    from doctor.code import Code
 
 ADDS = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}]}
 WITH_BOS = "{{ bos_token }}{% for m in messages %}{{ m['content'] }}{% endfor %}"

@@ -15,11 +15,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from doctor.chat.families import ENDS
 from doctor.chat.specials import chat_template, special_tokens
-from doctor.code import Code
 from doctor.model import DataFacts, Facts, Finding, ModelFacts, Remedy, Row, Seen, Severity, Source, check
+
+if TYPE_CHECKING:
+    from doctor.code import Code
 
 ROWS = (Row(1, "How are you?<|endoftext|>"), Row(2, "Fine.<|endoftext|>"))
 
@@ -58,6 +60,8 @@ NEEDLES = (
 
 def formatting(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find strings that format a turn and end it otherwise than the one model that was named."""
+    from doctor.chat.families import ENDS
+
     models = [model for model in facts.models if chat_template(model) or special_tokens(model).get("eos_token")]
     if len(models) != 1:
         return

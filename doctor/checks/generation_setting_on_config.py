@@ -29,7 +29,10 @@ SETTINGS = frozenset({
     "suppress_tokens", "typical_p",
 })
 # fmt: on
-READ = re.compile(rb"(?:config|configuration|self)\.(?:" + "|".join(sorted(SETTINGS)).encode() + rb")\b")
+READ = re.compile(
+    rb"\.(?:(?<=config\.)|(?<=configuration\.)|(?<=self\.))(?:" + "|".join(sorted(SETTINGS)).encode() + rb")\b"
+)
+"""It begins with the dot, which is soon found; the receiver is looked at then."""
 ROOTS = ("PretrainedConfig", "PreTrainedConfig")
 CLASS = "class C(PretrainedConfig):\n    def __init__(self, max_length=4, **kwargs):\n        "
 
@@ -37,7 +40,7 @@ CLASS = "class C(PretrainedConfig):\n    def __init__(self, max_length=4, **kwar
 @source_check(
     "remote-code",
     Severity.ERROR,
-    needles=[f".{name}".encode() for name in sorted(SETTINGS)],
+    needles=[b"config.", b"configuration.", *map(str.encode, ROOTS)],
     confirm=lambda data: bool(READ.search(data)),
     passes=[
         remote_code("n = self.generation_config.max_length"),

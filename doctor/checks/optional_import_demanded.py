@@ -26,7 +26,7 @@ PACKAGES = (
     *("causal_conv1d", "flash_attn", "mamba_ssm"),
 )
 AVAILABLE = r"is_\w+_available$"
-IMPORTS = rb"(?m)^[ \t]+(?:import|from)[ \t]+(?:" + "|".join(PACKAGES).encode() + rb")\b"
+IMPORTS = rb"\n[ \t]+(?:import|from)[ \t]+(?:" + "|".join(PACKAGES).encode() + rb")\b"
 GUARDED = "if is_mamba_ssm_available():\n    from mamba_ssm.ops import scan\n"
 LAZY = "def f():\n    import bitsandbytes as bnb\n    return bnb\n"
 

@@ -14,10 +14,13 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from doctor.chat.specials import special_tokens
-from doctor.code import Code
 from doctor.model import DataFacts, Facts, Finding, Location, ModelFacts, Remedy, Severity, Source, check
+
+if TYPE_CHECKING:
+    from doctor.code import Code
 
 TEMPLATE = "{% for m in messages %}{{ m['content'] + eos_token }}{% endfor %}"
 RESERVED = ("<unk>", "<|finetune_right_pad_id|>", "<|endoftext|>", "<pad>", "[PAD]", "<|pad|>")

@@ -24,7 +24,7 @@ from doctor.calls import refused
 from doctor.code import OURS, Code
 from doctor.model import Facts, Finding, Package, Remedy, Severity, Source, source_check
 from doctor.releases import LAST, Life, Minor
-from doctor.script import LIBRARIES, Argument, script_of
+from doctor.script import MENTIONED, Argument, script_of
 from doctor.spelling import remote_code
 
 Way = Literal["gives", "reads", "declares", "takes", "passes"]
@@ -107,7 +107,7 @@ REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|
 @source_check(
     "script",
     Severity.ERROR,
-    needles=[f"{verb} {name}".encode() for name in sorted(LIBRARIES, reverse=True) for verb in ("from", "import")],
+    needles=MENTIONED,
     confirm=lambda data: REMOTE.search(data) or _names_something(data),
     passes=[
         _facts(ARGUMENTS + "TrainingArguments('out', eval_strategy='steps', warmup_steps=10)"),

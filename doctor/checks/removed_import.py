@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from doctor import releases, signatures
 from doctor.code import Code
 from doctor.model import Facts, Finding, Location, Package, Remedy, Severity, Source, source_check
+from doctor.script import MENTIONED
 
 LIBRARIES = ("transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub")
 FROM = rb"from ((?:" + "|".join(LIBRARIES).encode() + rb")(?:\.[\w.]+)?) import +(\([^)]*\)|(?:\\\r?\n|[^\n])*)"
@@ -77,7 +78,7 @@ def _life(module: str, name: str) -> releases.Life | None:
 @source_check(
     "remote-code",
     Severity.ERROR,
-    needles=[f"{verb} {name}".encode() for name in LIBRARIES for verb in ("from", "import")],
+    needles=MENTIONED,
     confirm=_confirm,
     passes=[
         _facts("from transformers.cache_utils import Cache, DynamicCache"),

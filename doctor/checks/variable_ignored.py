@@ -15,10 +15,12 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from doctor.code import Code
 from doctor.model import Export, Facts, Finding, Location, Package, Remedy, Severity, Source, check, within
+
+if TYPE_CHECKING:
+    from doctor.code import Code
 
 
 class Ignored(NamedTuple):

@@ -11,11 +11,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from doctor.commands.configuration import take
 from doctor.commands.patience import patience
-from doctor.diagnose import CRASHED, Diagnosis, assume, checks, diagnose, needles
+from doctor.diagnose import CRASHED, Diagnosis, assume, diagnose, known, wanted
 from doctor.model import Facts, Finding, Severity
 from doctor.report import Report, render
 from doctor.report.wording import severity
@@ -41,7 +39,7 @@ def emit(report: Report, options: argparse.Namespace) -> None:
     if options.statistics:
         sys.stdout.write(render(report, "statistics"))
     elif options.output:
-        write(Path(options.output), render(report, options.format))
+        write(options.output, render(report, options.format))
     elif options.format == "text":
         _print(report)
     else:
@@ -64,8 +62,11 @@ def _print(report: Report) -> None:
 
 def examine(options: argparse.Namespace) -> Report:
     """What the options ask for, seen and judged."""
-    settings = read_settings(Path.cwd())
-    take(options)
+    settings = read_settings(os.getcwd())
+    if options.config:
+        from doctor.commands.configuration import take
+
+        take(options)
     select, ignore = _chosen(options, settings)
     with patience("Examining"):
         facts = gather(options)
@@ -79,7 +80,7 @@ def examine(options: argparse.Namespace) -> Report:
         against=tuple(options.against),
         fail_on=fail_on,
         fix=_again("fix", options),
-        home=str(Path("~").expanduser()),
+        home=os.path.expanduser("~"),
         verbose=options.verbose,
     )
 
@@ -90,7 +91,7 @@ def gather(options: argparse.Namespace) -> Facts:
     if options.save_facts:
         from doctor.facts import dump
 
-        write(Path(options.save_facts), json.dumps(dump(facts)) + "\n")
+        write(options.save_facts, json.dumps(dump(facts)) + "\n")
     return facts
 
 
@@ -129,10 +130,11 @@ def _aimed(diagnosis: Diagnosis, python: str) -> Diagnosis:
     return replace(diagnosis, findings=tuple(map(aimed, diagnosis.findings)))
 
 
-def write(path: Path, text: str) -> None:
+def write(path: str | os.PathLike[str], text: str) -> None:
     """Write a file the user named."""
     try:
-        path.write_text(text, "utf-8", errors="backslashreplace")
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
@@ -163,9 +165,9 @@ def _order(finding: Finding) -> tuple[int, str, int]:
 
 
 def _chosen(options: argparse.Namespace, settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    known = [*(check.id for check in checks()), CRASHED]
-    select = chosen_ids(options.select, known, "--select") or settings.select
-    return select, (*chosen_ids(options.ignore, known, "--ignore"), *settings.ignore)
+    ids = [*(check.id for check in known()), CRASHED]
+    select = chosen_ids(options.select, ids, "--select") or settings.select
+    return select, (*chosen_ids(options.ignore, ids, "--ignore"), *settings.ignore)
 
 
 def _scanned(options: argparse.Namespace) -> Facts:
@@ -179,7 +181,7 @@ def _scanned(options: argparse.Namespace) -> Facts:
         tuple(options.data),
         options.max_length,
         options.system,
-        needles=partial(needles, to_fix=to_fix),
+        wanted=partial(wanted, to_fix=to_fix),
         probe=options.probe,
     )
     try:
@@ -194,7 +196,8 @@ def _recorded(path: str) -> Facts:
     from doctor.facts import load
 
     try:
-        return load(json.loads(Path(path).read_text("utf-8")))
+        with open(path, encoding="utf-8") as file:
+            return load(json.load(file))
     except OSError as error:
         raise UsageError(f"--facts: cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:

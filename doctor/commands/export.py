@@ -68,10 +68,10 @@ def _say(path: Path, what: str) -> None:
 
 def _cached(name: str) -> Path:
     """The folder of a hub id in the cache; nothing is downloaded."""
-    from doctor.scan import Request, scan
+    from doctor.scan import Request, nothing, scan
 
     try:
-        facts = scan(Request(model=name, needles=lambda kind: (), caches=False))
+        facts = scan(Request(model=name, wanted=nothing, caches=False))
     except ValueError as error:
         raise UsageError(f"export: {error}; name the base model's folder with --base") from error
     return Path(facts.models[0].path)

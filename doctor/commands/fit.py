@@ -27,10 +27,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _forecast(options: argparse.Namespace) -> Forecast:
     from doctor.memory.forecast import METHODS, forecast
-    from doctor.scan import Request, scan
+    from doctor.scan import Request, nothing, scan
 
     try:
-        facts = scan(Request(python=options.python, model=options.model, needles=lambda kind: (), caches=False))
+        facts = scan(Request(python=options.python, model=options.model, wanted=nothing, caches=False))
         releases = _releases(facts, options)
         card = _card(facts, options)
         methods = METHODS if options.method is None else (options.method,)

@@ -31,7 +31,7 @@ def preflight(config: Config) -> Report:
     """The report on a run that has not begun; `failed` says that it must not."""
     options = _options(config)
     facts = gather(options)
-    settings = read_settings(Path.cwd())
+    settings = read_settings(str(Path.cwd()))
     select = [check.id for check in checks() if check.family in FAMILIES or check.id in ASKED - {MEMORY}]
     found = settings.without_ignored(judge(facts, (), select, settings.ignore))
     shortened = not any("too-long" in data.seen for data in facts.data)

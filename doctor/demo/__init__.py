@@ -74,7 +74,7 @@ def demo(
     seconds = time.perf_counter() - began
     line(console, (f"✓ {said[0].upper()}{said[1:]}: {seconds:.0f} s.", "bold green"), f" {root} is gone.")
     if output:
-        write(Path(output), page.render(told, environment, __version__))
+        write(output, page.render(told, environment, __version__))
         line(console, f"  All of it as one page: {output}")
     line(console, "  Your own environment: ", ("doctor check --python PATH_OF_ITS_FOLDER", "bold green"))
     return 0

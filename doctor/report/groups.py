@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePath
 
 from doctor.model import Facts, Finding, Remedy, Severity
 from doctor.report import Report
@@ -103,6 +102,8 @@ def _repository(path: str, repository: str | None, model: str | None, facts: Fac
     folder = next((known for known in facts.models if known.path == model), None)
     if folder is not None:
         return folder.repository or short(folder.path, report)
+    from pathlib import PurePath
+
     return repository or short(str(PurePath(path).parent), report)
 
 

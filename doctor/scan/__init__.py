@@ -15,8 +15,14 @@ from doctor.scan.remote import link, seen
 from doctor.scan.scripts import Reader
 
 
-def _everything(kind: str) -> tuple[bytes, ...]:
-    return (b"",)
+def everything(kind: str) -> Callable[[bytes], bool]:
+    """Every file is wanted."""
+    return lambda data: True
+
+
+def nothing(kind: str) -> Callable[[bytes], bool]:
+    """The text of no file is wanted."""
+    return lambda data: False
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,8 @@ class Request:
     """The system prompt of rows that have none of their own."""
     directory: str = field(default_factory=os.getcwd)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    needles: Callable[[str], tuple[bytes, ...]] = _everything
-    """For a kind of source, the byte strings one of which a file must hold for its text to be kept."""
+    wanted: Callable[[str], Callable[[bytes], bool]] = everything
+    """For a kind of source, whether a file with these bytes is one whose text is kept."""
     caches: bool = True
     """Whether the caches are read where no target, data set or model is named."""
     probe: bool = False
@@ -102,7 +108,7 @@ def _targets(request: Request) -> tuple[str, ...]:
 
 
 def _read(request: Request, targets: tuple[str, ...], places: caches.Caches, skipped: list[Skip]) -> Reader:
-    reader = Reader(request.needles, skipped)
+    reader = Reader(request.wanted, skipped)
     if request.model is not None:
         reader.folder(_model(request.model, request.directory, places), headers=True)
     for target in targets:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from fnmatch import fnmatch
 from os.path import basename, dirname, isfile, join
 
 from doctor.binaries import Binaries
 from doctor.model import Package
-from doctor.scan.elf import Library, NotElf
 from doctor.scan.files import names, optional_lines
 
 TORCH_SYMBOL = re.compile(rb"_ZT?[ISV]?NK?(?:2at|3c10|5torch)")
@@ -65,6 +63,8 @@ def _folder(packages: Mapping[str, Package], name: str) -> str:
 
 def _arches(path: str) -> tuple[str, ...]:
     """The GPUs that torch's kernels are compiled for: the text that `torch.cuda.get_arch_list()` splits."""
+    import mmap
+
     with suppress(OSError, ValueError), open(path, "rb") as file:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             found = [match[0] for match in ARCHES.finditer(data)]
@@ -75,26 +75,11 @@ def _arches(path: str) -> tuple[str, ...]:
 def _undefined(packages: Mapping[str, Package], folder: str) -> dict[str, str]:
     """File of an extension to the first name that it wants of torch and this torch does not define."""
     files = [file for name in EXTENSIONS if (package := packages.get(name)) for file in _extensions(name, package)]
-    found: dict[str, str] = {}
     if not files:
-        return found
-    with ExitStack() as stack:
-        torch: list[Library] = []
-        for name in TORCH_LIBRARIES:
-            if isfile(path := join(folder, name)):
-                with suppress(NotElf, OSError):
-                    torch.append(stack.enter_context(Library(path)))
-        for file in files if torch else ():
-            with suppress(NotElf, OSError):
-                if missing := _missing(file, torch):
-                    found[file] = missing
-    return found
+        return {}
+    from doctor.scan.elf import unmet
 
-
-def _missing(file: str, torch: Sequence[Library]) -> str:
-    with Library(file) as library:
-        wanted = library.needs(TORCH_SYMBOL)
-        return next((name.decode() for name in wanted if not any(each.defines(name) for each in torch)), "")
+    return unmet(files, [path for name in TORCH_LIBRARIES if isfile(path := join(folder, name))], TORCH_SYMBOL)
 
 
 def _extensions(name: str, package: Package) -> list[str]:

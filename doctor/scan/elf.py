@@ -5,7 +5,8 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
 LOAD, DYNAMIC = 1, 2
@@ -100,3 +101,23 @@ class Library:
                 return False
             index += 1
         return False
+
+
+def unmet(files: Sequence[str], definers: Sequence[str], pattern: re.Pattern[bytes]) -> dict[str, str]:
+    """File to the first name that matches, that it needs, and that none of the definers has.
+
+    What is no library that can be read is left out.
+    """
+    found: dict[str, str] = {}
+    with ExitStack() as stack:
+        having: list[Library] = []
+        for path in definers:
+            with suppress(NotElf, OSError):
+                having.append(stack.enter_context(Library(path)))
+        for file in files if having else ():
+            with suppress(NotElf, OSError), Library(file) as library:
+                for name in library.needs(pattern):
+                    if not any(each.defines(name) for each in having):
+                        found[file] = name.decode()
+                        break
+    return found

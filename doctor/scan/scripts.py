@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from os.path import basename, dirname, isdir, realpath
 
 from doctor.chat.rows import is_data, might_be_data
@@ -15,7 +16,6 @@ from doctor.scan.files import Unreadable, decode, read_bytes, why
 from doctor.scan.ignored import Rules, rules_above, rules_of
 from doctor.scan.launch import CONFIGURATIONS, SHELLS, read_exports, read_launch
 from doctor.scan.model_folder import read_model, remote_code
-from doctor.scan.needles import sieve
 from doctor.scan.pins import FILE
 
 PRUNED = frozenset(
@@ -37,21 +37,14 @@ def is_text(name: str) -> bool:
 class Reader:
     """Collects the sources and models of the files and folders it is given; each path once."""
 
-    def __init__(self, needles: Callable[[str], tuple[bytes, ...]], skipped: list[Skip]) -> None:
+    def __init__(self, wanted: Callable[[str], Callable[[bytes], bool]], skipped: list[Skip]) -> None:
         self.sources: dict[str, Source] = {}
         self.models: dict[str, ModelFacts] = {}
         self.data: list[str] = []
         self.launches: dict[str, Launch] = {}
         self.exports: dict[str, tuple[Export, ...]] = {}
         self.skipped = skipped
-        self._needles = needles
-        self._sieves: dict[str, Callable[[bytes], bool]] = {}
-
-    def _wanted(self, kind: str) -> Callable[[bytes], bool]:
-        """Whether a file's bytes are worth keeping; made when the first file comes, for most environments have none."""
-        if kind not in self._sieves:
-            self._sieves[kind] = sieve(self._needles(kind))
-        return self._sieves[kind]
+        self._wanted = cache(wanted)
 
     def target(self, path: str) -> None:
         """A file or folder that the user named."""
@@ -144,6 +137,7 @@ class Reader:
             around = self.model(folder, place, headers) or around
         repository = basename(folder).startswith("models--")
         below: list[tuple[str, ModelFacts | None]] = []
+        read: list[Source | None] = []
         for entry in entries:
             try:
                 is_folder = entry.is_dir()
@@ -156,13 +150,14 @@ class Reader:
             elif entry.name.endswith((".py", ".pyw")):
                 # What else a hub repository holds (examples, handlers) is not run here.
                 if place is None or around is None or remote_code(around):
-                    self._source(entry.path, place, around, entry.is_symlink())
+                    read.append(self._source(entry.path, place, around, entry.is_symlink()))
             elif entry.name.endswith(".ipynb") or (headers and place is None and is_text(entry.name)):
                 self.target(entry.path)
             elif headers and place is None and entry.name.endswith((*CONFIGURATIONS, *SHELLS)):
                 self.launch(entry.path)
             elif headers and place is None and might_be_data(entry.name):
                 self._data(entry.path)
+        self._beside(list(filter(None, read)))
         return below[::-1]
 
     def _data(self, path: str) -> None:
@@ -181,23 +176,40 @@ class Reader:
         self.skipped.append(Skip(entry.path, f"is a link to {target}, a folder around it"))
         return True
 
-    def _source(self, path: str, place: Origin | None, model: ModelFacts | None, link: bool | None = None) -> None:
-        if path in self.sources:
-            return
+    def _source(
+        self, path: str, place: Origin | None, model: ModelFacts | None, link: bool | None = None
+    ) -> Source | None:
+        content = None if path in self.sources else self._content(path)
+        if content is None:
+            return None
+        source = _identity(path, place, model, link)
+        if self._wanted("script" if source.kind == "notebook" else source.kind)(content[0]):
+            source = _kept(source, *content)
+        self.sources[path] = source
+        return source
+
+    def _content(self, path: str) -> tuple[bytes, str] | None:
+        """The bytes of a file, and their text; None where there are none."""
         try:
             data = read_bytes(path)
-            text = decode(data)
+            return (data, decode(data)) if data else None
         except Unreadable as error:
             self.skipped.append(Skip(path, str(error)))
-            return
-        if not data:
-            return
-        source = _identity(path, place, model, link)
-        if self._wanted("script" if source.kind == "notebook" else source.kind)(data):
-            from hashlib import sha256
+            return None
 
-            source = replace(source, text=text, digest=sha256(data).hexdigest())
-        self.sources[path] = source
+    def _beside(self, folder: list[Source]) -> None:
+        """Keep all remote code of a folder where any is kept: a check may look at what is beside its file."""
+        code = [source for source in folder if source.kind == "remote-code"]
+        if any(source.size for source in code):
+            for source in code:
+                if not source.size and (content := self._content(source.path)):
+                    self.sources[source.path] = _kept(source, *content)
+
+
+def _kept(source: Source, data: bytes, text: str) -> Source:
+    from hashlib import sha256
+
+    return replace(source, text=text, digest=sha256(data).hexdigest())
 
 
 def _identity(path: str, place: Origin | None, model: ModelFacts | None, link: bool | None) -> Source:

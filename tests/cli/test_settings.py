@@ -15,7 +15,7 @@ ID = "rope-scaling-type-key"
 
 def settings(folder: Path, text: str) -> Settings:
     (folder / "pyproject.toml").write_text(text, "utf-8")
-    return read_settings(folder)
+    return read_settings(str(folder))
 
 
 def test_no_file_means_no_wishes(tmp_path: Path) -> None:
@@ -25,16 +25,16 @@ def test_no_file_means_no_wishes(tmp_path: Path) -> None:
 def test_everything(tmp_path: Path) -> None:
     text = f'[tool.doctor]\nselect = ["{ID}"]\nignore = ["{ID}"]\nfail-on = "warning"\n'
     found = settings(tmp_path, text + f'[tool.doctor.per-file-ignores]\n"old/*.py" = ["{ID}"]\n')
-    assert found == Settings(tmp_path / "pyproject.toml", (ID,), (ID,), {"old/*.py": (ID,)}, Severity.WARNING)
+    assert found == Settings(str(tmp_path / "pyproject.toml"), (ID,), (ID,), {"old/*.py": (ID,)}, Severity.WARNING)
 
 
 def test_the_nearest_file_counts(tmp_path: Path) -> None:
     settings(tmp_path, '[tool.doctor]\nfail-on = "hint"\n')
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
-    assert read_settings(below).fail_on is Severity.HINT
+    assert read_settings(str(below)).fail_on is Severity.HINT
     (tmp_path / "a" / "pyproject.toml").write_text("[tool.other]\n", "utf-8")
-    assert read_settings(below) == Settings()
+    assert read_settings(str(below)) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, says: str) -> None:
 
 
 def test_per_file_ignores(tmp_path: Path) -> None:
-    wishes = Settings(tmp_path / "pyproject.toml", per_file={"old/*.py": ("a",)})
+    wishes = Settings(str(tmp_path / "pyproject.toml"), per_file={"old/*.py": ("a",)})
 
     def finding(name: str, place: str | None) -> Finding:
         return Finding("m", Remedy("advice", "r"), Location(place) if place else None, id=name)

@@ -1,7 +1,7 @@
-"""One model through transformers and through llama.cpp, as a GGUF of 16-bit floats: prompts and answers side by side.
+"""One model through transformers and through llama.cpp, as GGUFs of 32 and 16 bits: prompts and answers side by side.
 
-`python tests/evaluate/same_answers.py MODEL_FOLDER` prints the table and exits 1 where a prompt differs, or an answer
-begins to differ at two tokens that are told apart by more than rounding.
+`python tests/evaluate/same_answers.py MODEL_FOLDER` prints the table and exits 1 where a prompt differs, an answer of
+the 32-bit file does, or one of the 16-bit file begins to differ at two tokens that are apart by more than rounding.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-ROUNDING = 0.01
-"""Logits closer than this are told apart by nobody who computes in 16 bits; those of these models span about 30."""
+ROUNDING = {"f32": 0.0, "f16": 0.01}
+"""Logits closer than this are told apart by nobody who computes in so many bits; those of a model span about 30."""
 Samples = list[dict[str, Any]]
 
 
@@ -80,21 +80,23 @@ def main() -> int:
     model = str(Path(sys.argv[1]).resolve())
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        run("export", model, "--gguf", "f16", "--output", "gguf")
-        [file] = Path("gguf").glob("*.gguf")
-        ours, theirs = evaluated(model, "transformers"), evaluated(str(file.resolve()), "llama.cpp")
-        line, well = _told(model, ours["samples"], theirs["samples"])
-    print(f"{'ok ' if well else 'OUT'}  {line}")  # noqa: T201
-    return int(not well)
+        ours = evaluated(model, "transformers")["samples"]
+        rows = [_row(model, ours, form) for form in ROUNDING]
+    for line, well in rows:
+        print(f"{'ok ' if well else 'OUT'}  {line}")  # noqa: T201
+    return int(not all(well for _, well in rows))
 
 
-def _told(model: str, ours: Samples, theirs: Samples) -> tuple[str, bool]:
+def _row(model: str, ours: Samples, form: str) -> tuple[str, bool]:
+    run("export", model, "--gguf", form, "--output", form)
+    [file] = Path(form).glob("*.gguf")
+    theirs = evaluated(str(file.resolve()), f"llama.cpp-{form}")["samples"]
     prompts, answers = same(ours, theirs, "prompt"), same(ours, theirs, "answer")
     near = differing(model, ours, theirs)
     told = ", ".join(f"{name} at {gap:.4f}" for name, gap in near)
-    line = f"transformers and llama.cpp with f16: equal of {len(ours)}: prompt {prompts}, answer {answers}"
+    line = f"transformers and llama.cpp with {form}: equal of {len(ours)}: prompt {prompts}, answer {answers}"
     parted = f"; the two tokens at which they part are so many logits apart: {told}" if near else ""
-    return line + parted, prompts == len(ours) and all(gap <= ROUNDING for _, gap in near)
+    return line + parted, prompts == len(ours) and all(gap < ROUNDING[form] for _, gap in near)
 
 
 if __name__ == "__main__":

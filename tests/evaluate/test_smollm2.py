@@ -38,11 +38,12 @@ def test_by_transformers_on_every_release(
     assert evaluated(os.environ["SMOLLM2"], capfd) == EXPECTED
 
 
-def test_by_llama_cpp_as_a_gguf_of_16_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("form", ["f32", "f16"])
+def test_by_llama_cpp_as_a_gguf(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert main(["export", os.environ["SMOLLM2"], "--gguf", "f16", "--output", "gguf"]) == 0
+    assert main(["export", os.environ["SMOLLM2"], "--gguf", form, "--output", "gguf"]) == 0
     [file] = Path("gguf").glob("*.gguf")
     assert evaluated(str(file), capfd) == EXPECTED

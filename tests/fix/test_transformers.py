@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from doctor.diagnose import assume, diagnose, needles
+from doctor.diagnose import assume, diagnose, wanted
 from doctor.fix.apply import apply
 from doctor.fix.journal import Journal, Run
 from doctor.fix.plan import plan
@@ -80,7 +80,7 @@ def fixed(home: Path, journal: Journal, *targets: Path) -> Run:
         targets=tuple(map(str, targets)),
         directory=str(home.parent),
         environment={"HF_HOME": str(home)},
-        needles=partial(needles, to_fix=True),
+        wanted=partial(wanted, to_fix=True),
     )
     pin = f"transformers=={importlib.metadata.version('transformers')}"
     facts = assume(scan(request), pin)

@@ -14,8 +14,8 @@ import pytest
 from doctor.scan.files import SOURCE_LIMIT, Unreadable, read_bytes
 
 
-def needles(*found: bytes) -> Any:
-    return lambda kind: found
+def wanted(*needles: bytes) -> Any:
+    return lambda kind: lambda data: any(needle in data for needle in needles)
 
 
 def paths(facts: Any, root: Path) -> list[str]:
@@ -24,19 +24,31 @@ def paths(facts: Any, root: Path) -> list[str]:
 
 def test_only_the_text_of_files_with_a_needle_is_kept(place: Any) -> None:
     hit, clean = place.put("p/a.py", "x = needle\n"), place.put("p/b.py", "x = 1\n")
-    facts = place.scan(place.root / "p", needles=needles(b"other", b"needle"))
+    facts = place.scan(place.root / "p", wanted=wanted(b"other", b"needle"))
     first, second = facts.sources
     assert (first.path, first.text, first.kind) == (str(hit), "x = needle\n", "script")
     assert first.digest == hashlib.sha256(hit.read_bytes()).hexdigest()
     assert (second.path, second.text, second.digest) == (str(clean), None, "")
 
 
-def test_needles_are_asked_for_by_kind(place: Any) -> None:
+def test_files_are_wanted_by_kind(place: Any) -> None:
     place.model("p/m", auto_map=place.auto_map)
     for name in ("p/m/modeling_x.py", "p/train.py"):
         place.put(name, "needle")
-    facts = place.scan(place.root / "p", needles=lambda kind: (b"needle",) if kind == "script" else ())
+    facts = place.scan(place.root / "p", wanted=lambda kind: lambda data: kind == "script")
     assert [source.path for source in facts.sources if source.text] == [str(place.root / "p/train.py")]
+
+
+def test_all_remote_code_of_a_folder_is_kept_where_some_is_wanted(place: Any) -> None:
+    place.model("p/m", auto_map=place.auto_map)
+    place.model("p/n", auto_map=place.auto_map)
+    for name in ("p/m/modeling_x.py", "p/m/deeper/x.py", "p/n/modeling_x.py"):
+        place.put(name, "x = 1")
+    place.put("p/m/layers.py", "needle")
+    facts = place.scan(place.root / "p", wanted=wanted(b"needle"))
+    kept = [source.path.removeprefix(f"{place.root}/") for source in facts.sources if source.text]
+    assert kept == ["p/m/layers.py", "p/m/modeling_x.py"]
+    assert all(source.digest for source in facts.sources if source.text)
 
 
 def test_folders_that_are_not_entered(place: Any) -> None:

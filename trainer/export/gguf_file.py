@@ -1,4 +1,4 @@
-"""A model folder written as one GGUF file, a weight at a time, in 16, 8 or 4 bits."""
+"""A model folder written as one GGUF file, a weight at a time, in 32, 16, 8 or 4 bits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-TYPES = ("f16", "q8_0", "q4_0")
+TYPES = ("f32", "f16", "q8_0", "q4_0")
+WHOLE = ("f32", "f16")
+"""Those that keep every weight by itself."""
 PHI_TOKENS = {"<unk>", "<s>", "</s>", "<|endoftext|>"}
 _PHI = re.compile("phi-?3", re.IGNORECASE)
 BLOCK = 32
@@ -78,10 +80,10 @@ def _title(name: str, words: Vocabulary) -> str:
 def _head(writer: GGUFWriter, config: Mapping[str, Any], form: str, title: str) -> None:
     import gguf
 
-    file_type = {"f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0", "q4_0": "MOSTLY_Q4_0"}[form]
+    file_type = "ALL_F32" if form == "f32" else f"MOSTLY_{form.upper()}"
     writer.add_name(title)
     writer.add_file_type(gguf.LlamaFileType[file_type])
-    if form != "f16":
+    if form not in WHOLE:
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     architectures.describe(writer, config)
 
@@ -109,8 +111,8 @@ def _stored(weights: Weights, kind: Kind, config: Mapping[str, Any], form: str) 
 
 
 def _kind_of(name: str, width: int, form: str) -> str:
-    if form == "f16" or width % BLOCK:
-        return "F16"
+    if form in WHOLE or width % BLOCK:
+        return "F32" if form == "f32" else "F16"
     # The embeddings, and with them a tied head, cost a model most when they are rough.
     return "Q8_0" if form == "q8_0" or name in ("token_embd.weight", "output.weight") else "Q4_0"
 

@@ -1,42 +1,31 @@
-"""Whether a file holds one of many byte strings, asked of thousands of files."""
+"""Which of many byte strings a file holds, asked of thousands of files."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 STEM = 5
 """Bytes that needles must share to be a group; fewer occur everywhere, more are shared by few needles."""
 
 
-def sieve(needles: Iterable[bytes]) -> Callable[[bytes], bool]:
-    """A test for the presence of any needle.
+def groups(needles: Iterable[bytes]) -> list[tuple[bytes, tuple[bytes, ...]]]:
+    """What several needles have in common, and they, the widest group first; those that share nothing are alone.
 
     Searching for each needle in turn is as fast as memory, but there are dozens of them and nearly every file has
     none.  So what several have in common is searched for first, and they only where it is found.
     """
-    groups = _groups(_shortest(frozenset(needles)))
-    return lambda data: any(stem in data and any(needle in data for needle in group) for stem, group in groups)
-
-
-def _shortest(needles: frozenset[bytes]) -> set[bytes]:
-    """The needles, less those that hold another one: a file that holds them holds that one too."""
-    return {n for n in needles if not any(other != n and other in n for other in needles)}
-
-
-def _groups(needles: set[bytes]) -> list[tuple[bytes, tuple[bytes, ...]]]:
-    """A stem and the needles that hold it, the widest group first."""
-    groups: list[tuple[bytes, tuple[bytes, ...]]] = []
-    left = sorted(needles)
+    found: list[tuple[bytes, tuple[bytes, ...]]] = []
+    left = sorted(set(needles))
     while left:
         stems = Counter(stem for needle in left for stem in _stems(needle))
         stem, count = max(stems.items(), key=lambda counted: (counted[1], counted[0]), default=(b"", 0))
         if count < 2:
             break
         group = tuple(needle for needle in left if stem in needle)
-        groups.append((_shared(group), group))
+        found.append((_shared(group), group))
         left = [needle for needle in left if stem not in needle]
-    return [*groups, *((needle, (b"",)) for needle in left)]
+    return [*found, *((needle, (needle,)) for needle in left)]
 
 
 def _stems(needle: bytes) -> set[bytes]:
