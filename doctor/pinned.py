@@ -79,6 +79,8 @@ def clashes(pinned: Mapping[str, Pin]) -> Iterator[Clash]:
     if transformers is None:
         return
     judged = releases.minor(transformers.version)
+    if not releases.tabled(judged):
+        return
     for line in releases.requires(judged):
         match = re.match(r"([\w.-]+)\(?([^)]*)", line)
         pin = pinned.get(normalise(match[1])) if match else None

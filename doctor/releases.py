@@ -87,6 +87,11 @@ def _rows(module: str) -> dict[str, str]:
     return {name: spans for spans, names in _names().get(module, {}).items() for name in names.split()}
 
 
+def tabled(judged: Minor) -> bool:
+    """Whether a release is not older than those whose requirements are known."""
+    return judged >= min(release for text in _table()["requires"] if (release := _minor(text)))
+
+
 def requires(judged: Minor) -> tuple[str, ...]:
     """The requirements in the metadata of a transformers release, extras left out."""
     return tuple(_nearest(_table()["requires"], judged))

@@ -31,6 +31,7 @@ def _facts(text: str, name: str = "requirements.txt") -> Facts:
         _facts("transformers==4.47.1\nhuggingface-hub==0.36.2\npeft==0.14.0"),
         _facts("transformers==5.23.0\nhuggingface_hub>=1.31\npeft"),
         _facts("# transformers==4.47.1\nhuggingface-hub==2.4.0"),
+        _facts("transformers==4.31.0\npeft==0.4.0\naccelerate==0.21.0\ntokenizers==0.13.3"),
         _facts("transformers==4.47.1 ; python_version < '3.10'\ntransformers==5.23.0\ntokenizers==0.21.4\n"),
     ],
     fails=[
