@@ -18,6 +18,12 @@ FAMILIES = (
 MODULE = re.compile(r"transformers\.models\.(\w+)\.modeling_\1")
 OLD = ("{}FlashAttention2", "{}SdpaAttention", "{}_ATTENTION_CLASSES")
 """What only such files take: these names went with the old way."""
+TAKEN = "transformers.models."
+"""How an import from a model's own file is spelled."""
+INHERITED = re.compile(
+    rf"from transformers(?:\.models\.\w+\.modeling_\w+)? import (?:\([^)]*|[^\n]*)\b(?:{'|'.join(FAMILIES)})Model\b"
+)
+"""An import of a whole model."""
 MASKS = "_update_causal_mask"
 """The method that made the mask of the library's models up to transformers 4.52."""
 
@@ -45,7 +51,7 @@ def names(family: str) -> tuple[str, ...]:
 @lru_cache(maxsize=8)
 def borrowed(text: str) -> tuple[Borrowed, ...]:
     """The attention classes that a file imports, and uses as transformers up to 4.47 had them."""
-    found = tuple(_imported(text))
+    found = tuple(_imported(text)) if TAKEN in text else ()
     if not found or any(_patched(text, {one.local for one in found})):
         return ()
     if inside(text):
@@ -122,7 +128,7 @@ def embeddings(text: str) -> tuple[ast.Call, ...]:
     """Where a file makes an embedding of the library's own: only these have buffers that no checkpoint holds."""
     local = {
         alias.asname or alias.name
-        for node in nodes(text, ast.ImportFrom)
+        for node in (nodes(text, ast.ImportFrom) if TAKEN in text else ())
         if not node.level and MODULE.fullmatch(node.module or "")
         for alias in node.names
         if re.search(r"Embeddings?$", alias.name)
@@ -137,9 +143,11 @@ def unfilling(text: str) -> tuple[ast.FunctionDef, ...]:
     The library's own, where they ask it, fills rotary embeddings, and no others.
     """
     made = embeddings(text)
+    if not made:
+        return ()
     rotary = all(ast.unparse(call.func).endswith("RotaryEmbedding") for call in made)
     classes = Classes(text)
-    methods = (classes.method(name, "_init_weights") for name in classes.nodes if made and classes.is_model(name))
+    methods = (classes.method(name, "_init_weights") for name in classes.nodes if classes.is_model(name))
     left = (m for m in methods if m and not (rotary and "super()._init_weights(" in ast.unparse(m)))
     return tuple(dict.fromkeys(left))
 
@@ -150,7 +158,7 @@ def rotary(text: str) -> dict[str, str]:
     wanted = {f"{family}RotaryEmbedding" for family in FAMILIES} | {"apply_rotary_pos_emb"}
     return {
         alias.asname or alias.name: alias.name
-        for node in nodes(text, ast.ImportFrom)
+        for node in (nodes(text, ast.ImportFrom) if TAKEN in text else ())
         if not node.level and MODULE.fullmatch(node.module or "")
         for alias in node.names
         if alias.name in wanted
@@ -169,6 +177,8 @@ class Layered(NamedTuple):
 @lru_cache(maxsize=8)
 def layered(text: str) -> tuple[Layered, ...]:
     """Where a file calls layers that it inherits from the library, and takes the first part of what they answer."""
+    if not INHERITED.search(text):
+        return ()
     classes = Classes(text)
     inheriting = [name for name in _heirs(text, classes) if not classes.holds(name, "layers")]
     return tuple(found for name in inheriting for found in _layered(name, classes.nodes[name]))
@@ -176,6 +186,8 @@ def layered(text: str) -> tuple[Layered, ...]:
 
 def masking(text: str) -> frozenset[str]:
     """The models that override the library's `_update_causal_mask`, and whose `forward` is the library's."""
+    if not INHERITED.search(text):
+        return frozenset()
     classes = Classes(text)
     made = [name for name in _heirs(text, classes) if not classes.method(name, "forward")]
     own = {name for name in made if any(getattr(p, "name", "") == MASKS for p in classes.nodes[name].body)}
@@ -258,4 +270,6 @@ def _stored(node: ast.Attribute) -> bool:
 
 def rope_taken(text: str) -> bool:
     """Whether the library makes a rotary embedding for a file: the file takes one, or inherits a whole model."""
-    return any(name.endswith("RotaryEmbedding") for name in rotary(text).values()) or bool(_heirs(text, Classes(text)))
+    if any(name.endswith("RotaryEmbedding") for name in rotary(text).values()):
+        return True
+    return bool(INHERITED.search(text)) and bool(_heirs(text, Classes(text)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from doctor.borrowed import FAMILIES, borrowed
+from doctor.borrowed import FAMILIES, TAKEN, borrowed
 from doctor.code import Code
 from doctor.model import Facts, Finding, Remedy, Severity, source_check
 from doctor.spelling import remote_code, verdict
@@ -32,6 +32,7 @@ LAYER = """class Layer(nn.Module):
     "remote-code",
     Severity.ERROR,
     needles=[f"{family}Attention".encode() for family in FAMILIES],
+    confirm=lambda data: TAKEN.encode() in data,
     passes=[
         remote_code(IMPORT + LAYER.format("x, weights")),
         remote_code("from .modeling import LlamaAttention\n" + LAYER.format("x, weights, cache")),
