@@ -9,12 +9,16 @@ from doctor.classes import Classes
 
 TIES = re.compile(r"lm_head\.weight\s*=(?!=)|def (_?tie_weights|set_output_embeddings)\(|_tie_or_clone_weights")
 """How authors tie a head themselves."""
+NEWER = re.compile(
+    r"\b(auto_docstring|check_model_inputs|GradientCheckpointingLayer|masking_utils|TransformersKwargs)\b"
+)
+"""What only files use that were written for releases which find the head by its name."""
 
 
 @lru_cache(maxsize=8)
 def unnamed_heads(text: str) -> frozenset[str]:
     """The models of a file that have an `lm_head`, do not name their output embeddings, and tie nothing themselves."""
-    if "self.lm_head" not in text or TIES.search(text):
+    if "self.lm_head" not in text or TIES.search(text) or NEWER.search(text):
         return frozenset()
     classes = Classes(text)
     return frozenset(

@@ -37,6 +37,7 @@ class HeadTiedUnasked(Patch):
         Example(
             MODEL.format("        self.lm_head.weight = self.embed.weight\n"), keeps="the author ties the two himself"
         ),
+        Example("from transformers.utils import auto_docstring\n" + MODEL.format(""), keeps="written for 4.54"),
         Example(MODEL.format("").replace("(PreTrainedModel)", "(nn.Module)"), keeps="no model of transformers"),
         Example(MODEL.format("").replace("(PreTrainedModel)", "(LlamaForCausalLM)"), keeps="its base names the head"),
     ]
