@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import libcst as cst
 
@@ -76,12 +76,23 @@ def guarded(
     if not gone:
         return line
     guards = [_try(module, alias, stand_ins[alias.evaluated_name]) for alias in gone]
+    return instead(line, gone, guards)
+
+
+def instead(
+    line: cst.SimpleStatementLine,
+    gone: Sequence[cst.ImportAlias],
+    made: Sequence[cst.SimpleStatementLine] | Sequence[cst.Try],
+) -> cst.FlattenSentinel[cst.BaseStatement]:
+    """An import without some of its names, and behind it the statements that make these."""
+    statement = cst.ensure_type(line.body[0], cst.ImportFrom)
+    assert not isinstance(statement.names, cst.ImportStar)
     kept = [alias for alias in statement.names if alias not in gone]
     if not kept:
-        return cst.FlattenSentinel([guards[0].with_changes(leading_lines=line.leading_lines), *guards[1:]])
+        return cst.FlattenSentinel([made[0].with_changes(leading_lines=line.leading_lines), *made[1:]])
     if statement.lpar is None:
         kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-    return cst.FlattenSentinel([line.with_changes(body=[statement.with_changes(names=kept)]), *guards])
+    return cst.FlattenSentinel([line.with_changes(body=[statement.with_changes(names=kept)]), *made])
 
 
 def _try(module: str, alias: cst.ImportAlias, source: str) -> cst.Try:

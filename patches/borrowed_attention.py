@@ -19,8 +19,9 @@ import libcst as cst
 import libcst.matchers as m
 
 from doctor.borrowed import FAMILIES, Borrowed, borrowed, inside, names
-from doctor.importing import guarded
-from doctor.patch import Example, File, Patch, after_imports
+from doctor.import_patch import ImportPatch
+from doctor.importing import guarded, instead
+from doctor.patch import Example, File, after_imports
 from doctor.rope_patch import EMBEDDING
 from doctor.traversal import find
 
@@ -87,7 +88,7 @@ INSIDE = """class Layer(LlamaDecoderLayer):
 """
 
 
-class BorrowedAttention(Patch):
+class BorrowedAttention(ImportPatch):
     old, new = "transformers<4.48", "transformers>=4.41"
     needles = tuple(name.encode() for family in FAMILIES for name in names(family))
     mends = tuple(
@@ -179,17 +180,9 @@ assert x.shape == (1, 3, 16) and not torch.equal(x, later)
         super().__init__(file)
         self.borrowed = {(one.module, one.name): one for one in borrowed(file.text)}
         self.inside = bool(self.borrowed) and inside(file.text)
-        self.tries = 0
 
     def reaches(self, name: str, text: str) -> bool:
         return False  # only what stands at the top of a file
-
-    def visit_Try(self, node: cst.Try) -> None:
-        self.tries += 1
-
-    def leave_Try(self, original_node: cst.Try, updated_node: cst.Try) -> cst.Try:
-        self.tries -= 1
-        return updated_node
 
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
@@ -210,13 +203,7 @@ assert x.shape == (1, 3, 16) and not torch.equal(x, later)
         taken = [alias for alias in statement.names if (module, alias.evaluated_name) in self.borrowed]
         if not taken:
             return updated_node
-        made = [self._made(module, alias) for alias in taken]
-        kept = [alias for alias in statement.names if alias not in taken]
-        if not kept:
-            return cst.FlattenSentinel([made[0].with_changes(leading_lines=line.leading_lines), *made[1:]])
-        if statement.lpar is None:
-            kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-        return cst.FlattenSentinel([line.with_changes(body=[statement.with_changes(names=kept)]), *made])
+        return instead(line, taken, [self._made(module, alias) for alias in taken])
 
     def _made(self, module: str, alias: cst.ImportAlias) -> cst.SimpleStatementLine:
         """`NAME = _doctor_attention(...)`."""

@@ -13,8 +13,9 @@ from __future__ import annotations
 import libcst as cst
 
 from doctor.argument_patch import dotted
+from doctor.import_patch import ImportPatch
 from doctor.importing import guarded
-from doctor.patch import Example, File, Patch
+from doctor.patch import Example
 
 COLLATOR = '''from transformers import DataCollatorForLanguageModeling
 
@@ -81,7 +82,7 @@ MOVED = {
 """Full name to what gives it where the old import fails."""
 
 
-class MovedImport(Patch):
+class MovedImport(ImportPatch):
     old, new = "transformers<5", "transformers>=4.46"
     needles = tuple(sorted({name.rpartition(".")[2].encode() for name in MOVED}))
     mends = tuple(f"import:{name}" for name in sorted(MOVED))
@@ -109,17 +110,6 @@ from transformers import AutoModelForVision2Seq
 
 assert callable(AutoModelForVision2Seq.from_pretrained)
 """
-
-    def __init__(self, file: File) -> None:
-        super().__init__(file)
-        self.tries = 0
-
-    def visit_Try(self, node: cst.Try) -> None:
-        self.tries += 1
-
-    def leave_Try(self, original_node: cst.Try, updated_node: cst.Try) -> cst.Try:
-        self.tries -= 1
-        return updated_node
 
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine

@@ -17,7 +17,9 @@ from collections.abc import Mapping
 
 import libcst as cst
 
-from doctor.patch import Example, File, Patch
+from doctor.import_patch import ImportPatch
+from doctor.importing import instead
+from doctor.patch import Example
 
 CACHE = "class {name}:\n    pass  # no cache of this release is one\n"
 HYBRID = """from transformers.cache_utils import DynamicCache
@@ -159,7 +161,7 @@ CHANGED = {
 """Name to what follows its import: releases in which it is there and is another thing count as those without."""
 
 
-class RemovedImport(Patch):
+class RemovedImport(ImportPatch):
     old, new = "transformers<5", "transformers>=4.36"
     needles = (*(name.encode() for name in GONE), ARCHIVES.encode())
     mends = (
@@ -282,17 +284,6 @@ assert not isinstance(DynamicCache(), SlidingWindowCache)
 assert is_torch_fx_available() in (True, False)
 """
 
-    def __init__(self, file: File) -> None:
-        super().__init__(file)
-        self.tries = 0
-
-    def visit_Try(self, node: cst.Try) -> None:
-        self.tries += 1
-
-    def leave_Try(self, original_node: cst.Try, updated_node: cst.Try) -> cst.Try:
-        self.tries -= 1
-        return updated_node
-
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
     ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.BaseStatement]:
@@ -306,13 +297,7 @@ assert is_torch_fx_available() in (True, False)
         gone = [alias for alias in statement.names if _source(module, _name(alias))]
         if not gone:
             return updated_node
-        guards = [_guard(module, alias) for alias in gone]
-        kept = [alias for alias in statement.names if alias not in gone]
-        if not kept:
-            return cst.FlattenSentinel([guards[0].with_changes(leading_lines=line.leading_lines), *guards[1:]])
-        if statement.lpar is None:
-            kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-        return cst.FlattenSentinel([line.with_changes(body=[statement.with_changes(names=kept)]), *guards])
+        return instead(line, gone, [_guard(module, alias) for alias in gone])
 
 
 def _name(alias: cst.ImportAlias) -> str:
