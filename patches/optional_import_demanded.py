@@ -13,7 +13,8 @@ from __future__ import annotations
 import libcst as cst
 import libcst.matchers as m
 
-from doctor.patch import Example, File, Patch
+from doctor.import_patch import ImportPatch
+from doctor.patch import Example, File
 from doctor.traversal import find
 
 PACKAGES = (
@@ -28,7 +29,7 @@ FLASH = m.Call(func=m.Name(m.MatchRegex(r"is_flash_attn_\w*available")))
 GUARDED = "if is_mambapy_available():\n    {}else:\n    pscan = None\n"
 
 
-class OptionalImportDemanded(Patch):
+class OptionalImportDemanded(ImportPatch):
     old, new = "transformers>=4.52", "transformers>=4.36"
     needles = tuple(name.encode() for name in PACKAGES)
     examples = [
@@ -71,15 +72,7 @@ check_imports(__file__)
 
     def __init__(self, file: File) -> None:
         super().__init__(file)
-        self.tries = 0
         self.conditions: list[cst.If] = []
-
-    def visit_Try(self, node: cst.Try) -> None:
-        self.tries += 1
-
-    def leave_Try(self, original_node: cst.Try, updated_node: cst.Try) -> cst.Try:
-        self.tries -= 1
-        return updated_node
 
     def visit_If(self, node: cst.If) -> None:
         self.conditions.append(node)
