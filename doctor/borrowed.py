@@ -1,4 +1,4 @@
-"""Attention classes that a file of remote code takes from the library: which, and whether in the way of 4.47."""
+"""What a file of remote code takes from the library's models, and whether it uses it as transformers 4.47 had it."""
 
 from __future__ import annotations
 
