@@ -76,6 +76,12 @@ def origins(session: nox.Session, versions: list[str]) -> list[str]:
     return [*sites, "--cases", str(session.cache_dir.resolve() / "cases")]
 
 
+def releases(session: nox.Session) -> dict[str, str]:
+    """A folder for every release of the matrix, with what goes with that release alone; the rest is the session's."""
+    wanted = ("transformers", "datasets")  # the newest datasets asks for a newer hub than transformers 4 has
+    return {name: site(session, "-c", f"stacks/{name}.txt", *wanted, name=f"stack-{name}") for name in RELEASES}
+
+
 def smollm2(session: nox.Session) -> str:
     """The folder of a real small model, the healthy control, made once for all sessions."""
     folder = session.cache_dir.resolve() / "smollm2"
@@ -140,10 +146,7 @@ def rescue(session: nox.Session) -> None:
     `-- --only llama --only 4.47.1/zamba` tries these; `-- --dead` shows for every patch a case that fails without it.
     """
     install(session, *LIVE, stack="5.latest")
-    targets = [
-        f"--target={version}={site(session, '-c', f'stacks/{name}.txt', 'transformers', name=f'stack-{name}')}"
-        for name, version in RELEASES.items()
-    ]
+    targets = [f"--target={RELEASES[name]}={folder}" for name, folder in releases(session).items()]
     session.run(
         "python", "tests/rescue/table.py", *origins(session, ORIGINS + MORE_ORIGINS), *targets, *session.posargs
     )
@@ -176,10 +179,7 @@ def training(session: nox.Session) -> None:
     `-- --tries 3 --only kills` does a part of it.
     """
     install(session, *LIVE, stack="5.latest")
-    sites = [
-        f"--site={name}={site(session, '-c', f'stacks/{name}.txt', 'transformers', name=f'stack-{name}')}"
-        for name in RELEASES
-    ]
+    sites = [f"--site={name}={folder}" for name, folder in releases(session).items()]
     session.install("--no-deps", TRL)
     told = ["--model", smollm2(session), "--rows", "examples/persona.jsonl"]
     session.run("python", "tests/trainer/matrix.py", *sites, *told, *session.posargs)
