@@ -32,6 +32,10 @@ class TorchDtypeSpelledDtype(ArgumentPatch):
         Example(
             f'{IMPORT}m = AutoModel.from_pretrained("m", torch_dtype="auto")', keeps="the spelling of every release"
         ),
+        Example(
+            'from transformers import FlaxAutoModel\nm = FlaxAutoModel.from_pretrained("m", dtype=jnp.float16)',
+            keeps="Flax's own spelling",
+        ),
         Example("import torch\nx = torch.zeros(3, dtype=torch.float32)", keeps="another function"),
     ]
     proof = """

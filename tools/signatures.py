@@ -34,7 +34,7 @@ TAKEN = {
         "tokenization_utils_base.py", "PreTrainedTokenizerBase", "from_pretrained",
     ),
     "transformers.PreTrainedConfig.from_pretrained": (
-        "configuration_utils.py", "Pre[Tt]rainedConfig", "from_pretrained|_?get_config_dict",
+        "configuration_utils.py", "Pre[Tt]rainedConfig", "from_pretrained|_?get_config_dict|_set_token_in_kwargs",
     ),
     "transformers.PreTrainedModel.save_pretrained": ("modeling_utils.py", "PreTrainedModel", "save_pretrained"),
     "transformers.PreTrainedModel.push_to_hub": ("utils/hub.py", "PushToHubMixin", "push_to_hub"),
@@ -147,6 +147,7 @@ class Wheel:
 
     def _of_class(self, node: ast.ClassDef, seen: frozenset[str]) -> tuple[set[str], bool]:
         own = next((n for n in node.body if isinstance(n, Function) and n.name == "__init__"), None)
+        own = next((n for n in node.body if isinstance(n, Function) and n.name == "__new__"), own)
         if own is not None:
             return _signature(own)
         fields = {
