@@ -76,10 +76,10 @@ def origins(session: nox.Session, versions: list[str]) -> list[str]:
     return [*sites, "--cases", str(session.cache_dir.resolve() / "cases")]
 
 
-def releases(session: nox.Session) -> dict[str, str]:
-    """A folder for every release of the matrix, with what goes with that release alone; the rest is the session's."""
+def release(session: nox.Session, name: str) -> str:
+    """A folder of one release of the matrix, with what goes with that release alone; the rest is the session's."""
     wanted = ("transformers", "datasets")  # the newest datasets asks for a newer hub than transformers 4 has
-    return {name: site(session, "-c", f"stacks/{name}.txt", *wanted, name=f"stack-{name}") for name in RELEASES}
+    return site(session, "-c", f"stacks/{name}.txt", *wanted, name=f"stack-{name}")
 
 
 def smollm2(session: nox.Session) -> str:
@@ -146,7 +146,7 @@ def rescue(session: nox.Session) -> None:
     `-- --only llama --only 4.47.1/zamba` tries these; `-- --dead` shows for every patch a case that fails without it.
     """
     install(session, *LIVE, stack="5.latest")
-    targets = [f"--target={RELEASES[name]}={folder}" for name, folder in releases(session).items()]
+    targets = [f"--target={version}={release(session, name)}" for name, version in RELEASES.items()]
     session.run(
         "python", "tests/rescue/table.py", *origins(session, ORIGINS + MORE_ORIGINS), *targets, *session.posargs
     )
@@ -179,7 +179,7 @@ def training(session: nox.Session) -> None:
     `-- --tries 3 --only kills` does a part of it.
     """
     install(session, *LIVE, stack="5.latest")
-    sites = [f"--site={name}={folder}" for name, folder in releases(session).items()]
+    sites = [f"--site={name}={release(session, name)}" for name in RELEASES]
     session.install("--no-deps", TRL)
     told = ["--model", smollm2(session), "--rows", "examples/persona.jsonl"]
     session.run("python", "tests/trainer/matrix.py", *sites, *told, *session.posargs)
@@ -187,12 +187,13 @@ def training(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def persona(session: nox.Session) -> None:
-    """The example on a real small model: its answers before and after `doctor train`, with two seeds; prints a table.
+    """The example on a real small model: answers before and after `doctor train`, there, on 4.47 and in llama.cpp.
 
     `-- --seed 2 epochs=2` tries another seed, and other settings.
     """
     install(session, *LIVE, stack="5.latest")
-    session.run("python", "tests/trainer/persona.py", smollm2(session), *session.posargs)
+    oldest = f"--site={RELEASES['4.47']}={release(session, '4.47')}"
+    session.run("python", "tests/trainer/persona.py", smollm2(session), oldest, *session.posargs)
 
 
 @nox.session(python=PYTHON)

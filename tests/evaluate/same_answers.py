@@ -1,7 +1,8 @@
 """One model through transformers and through llama.cpp, as GGUFs of 32 and 16 bits: prompts and answers side by side.
 
-`python tests/evaluate/same_answers.py MODEL_FOLDER` prints the table and exits 1 where a prompt differs, an answer of
-the 32-bit file does, or one of the 16-bit file begins to differ at two tokens that are apart by more than rounding.
+`python tests/evaluate/same_answers.py MODEL_FOLDER [QUESTIONS]` prints the table and exits 1 where a prompt differs, an
+answer of the 32-bit file does, or one of the 16-bit file begins to differ at two tokens that are apart by more than
+rounding.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ ROUNDING = {"f32": 0.0, "f16": 0.01}
 Samples = list[dict[str, Any]]
 
 
-def evaluated(model: str, folder: str) -> dict[str, Any]:
+def evaluated(model: str, questions: Path, folder: str) -> Samples:
     """What the evaluation of a model found."""
     whole = {
-        "model": model, "samples": str(ROOT / "examples/questions.yaml"), "output": folder,
+        "model": model, "samples": str(questions), "output": folder,
         "generate": {"max_new_tokens": 48, "batch": 8},
         "load": {"dtype": "float32", "device": "cpu"},
     }  # fmt: skip
     Path("e.yaml").write_text(json.dumps(whole), "utf-8")
     run("evaluate", "e.yaml", "--fresh")
-    found: dict[str, Any] = json.loads(Path(folder, "evaluation.json").read_text("utf-8"))
+    found: Samples = json.loads(Path(folder, "evaluation.json").read_text("utf-8"))["samples"]
     return found
 
 
@@ -52,7 +53,7 @@ def apart(model: Any, tokenizer: Any, ours: dict[str, Any], theirs: dict[str, An
     return abs(float(logits[answers[0][at]] - logits[answers[1][at]]))
 
 
-def differing(model: str, ours: Samples, theirs: Samples) -> list[tuple[str, float]]:
+def differing(model: str, questions: Path, ours: Samples, theirs: Samples) -> list[tuple[str, float]]:
     """The ids of the answers that differ, each with how near the two tokens were."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -61,7 +62,7 @@ def differing(model: str, ours: Samples, theirs: Samples) -> list[tuple[str, flo
     from doctor.evaluate.samples import read_samples
 
     tokenizer, loaded = AutoTokenizer.from_pretrained(model), AutoModelForCausalLM.from_pretrained(model).float().eval()
-    asked = {sample.id: sample for sample in read_samples([ROOT / "examples/questions.yaml"])}
+    asked = {sample.id: sample for sample in read_samples([questions])}
     template = Template(tokenizer.chat_template, tokenizer.special_tokens_map)
     return [
         (a["id"], apart(loaded, tokenizer, a, b, template.render(conversation(asked[a["id"]]), prompt=True)))
@@ -78,21 +79,22 @@ def same(ours: Samples, theirs: Samples, key: str) -> int:
 def main() -> int:
     """Print the table."""
     model = str(Path(sys.argv[1]).resolve())
+    questions = Path(sys.argv[2]).resolve() if sys.argv[2:] else ROOT / "examples/questions.yaml"
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        ours = evaluated(model, "transformers")["samples"]
-        rows = [_row(model, ours, form) for form in ROUNDING]
+        ours = evaluated(model, questions, "transformers")
+        rows = [_row(model, questions, ours, form) for form in ROUNDING]
     for line, well in rows:
         print(f"{'ok ' if well else 'OUT'}  {line}")  # noqa: T201
     return int(not all(well for _, well in rows))
 
 
-def _row(model: str, ours: Samples, form: str) -> tuple[str, bool]:
+def _row(model: str, questions: Path, ours: Samples, form: str) -> tuple[str, bool]:
     run("export", model, "--gguf", form, "--output", form)
     [file] = Path(form).glob("*.gguf")
-    theirs = evaluated(str(file.resolve()), f"llama.cpp-{form}")["samples"]
+    theirs = evaluated(str(file.resolve()), questions, f"llama.cpp-{form}")
     prompts, answers = same(ours, theirs, "prompt"), same(ours, theirs, "answer")
-    near = differing(model, ours, theirs)
+    near = differing(model, questions, ours, theirs)
     told = ", ".join(f"{name} at {gap:.4f}" for name, gap in near)
     line = f"transformers and llama.cpp with {form}: equal of {len(ours)}: prompt {prompts}, answer {answers}"
     parted = f"; the two tokens at which they part are so many logits apart: {told}" if near else ""
