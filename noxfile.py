@@ -79,7 +79,7 @@ def origins(session: nox.Session, versions: list[str]) -> list[str]:
 def release(session: nox.Session, name: str) -> str:
     """A folder of one release of the matrix, with what goes with that release alone; the rest is the session's."""
     wanted = ("transformers", "datasets")  # the newest datasets asks for a newer hub than transformers 4 has
-    return site(session, "-c", f"stacks/{name}.txt", *wanted, name=f"stack-{name}")
+    return site(session, "-c", f"stacks/{name}.txt", *wanted, name=f"release-{name}")
 
 
 def smollm2(session: nox.Session) -> str:

@@ -22,6 +22,7 @@ from doctor.trainer.build import arguments, build, dtype_of
 from doctor.trainer.config import Config, dump
 from doctor.trainer.data import Prepared, prepare
 from doctor.trainer.encode import Encoder
+from doctor.trainer.export import saved
 from doctor.trainer.loss import Loss
 from doctor.trainer.model import load_tokenizer, sharded
 from doctor.trainer.plan import Plan, packed
@@ -231,6 +232,7 @@ def _save(config: Config, folder: RunFolder, tokenizer: Any, tuner: Tuner) -> No
         tuner.model.save_pretrained(str(place))
     if RANK == 0:
         tokenizer.save_pretrained(str(place))
+        saved.rewrite(place)
 
 
 def _result(folder: RunFolder, plan: Plan, tuner: Tuner, model: Any, seconds: float) -> Result:

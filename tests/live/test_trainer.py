@@ -209,6 +209,12 @@ def test_every_way_to_train(make: Make) -> None:
         result = train(config)
         assert result["steps"] == 2
         assert result["eval_loss"] == pytest.approx(_held_out(config), abs=1e-4), "the folder holds what was measured"
+        kept = Path(config.output) / ("model" if config.method == "full" else "adapter")
+        settings = json.loads((kept / "tokenizer_config.json").read_text("utf-8"))
+        assert settings["tokenizer_class"].startswith("PreTrainedTokenizer"), "every release reads it"
+        if config.method == "full":
+            told = json.loads((kept / "config.json").read_text("utf-8"))
+            assert told["rope_theta"] == told["rope_parameters"]["rope_theta"] == 10000.0
     model, _ = load_run(Path(config.output), "cpu")
     assert model.peft_config["default"].r == 4
     [sample] = json.loads((Path(config.output) / "samples.json").read_text("utf-8"))

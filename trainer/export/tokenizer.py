@@ -55,9 +55,9 @@ class Tokenizer:
         )
 
     def write(self, folder: Path) -> None:
-        """Write it into a model folder, for every release."""
+        """Write it into a model folder, which may be its own, for every release."""
         for name in FILES:
-            if (self.folder / name).is_file():
+            if (self.folder / name).is_file() and folder != self.folder:
                 shutil.copyfile(self.folder / name, folder / name)
         template = self.template.source if self.template else None
         if template:
@@ -68,7 +68,7 @@ class Tokenizer:
         if isinstance(told, bool) and "bos_token" in self.special:
             found = read_object(self.folder / "tokenizer.json")
             _dump(folder / "tokenizer.json", beginning(found, self.special["bos_token"], told))
-        else:
+        elif folder != self.folder:
             shutil.copyfile(self.folder / "tokenizer.json", folder / "tokenizer.json")
 
 
