@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from doctor.classes import Classes
 from doctor.parsing import nodes
+from doctor.remembered import remembered
 
 FAMILIES = (
     *("Cohere", "Gemma", "Gemma2", "Llama", "Mistral", "Mixtral", "Olmo", "Phi", "Phi3", "Qwen2", "Starcoder2"),
@@ -20,6 +20,8 @@ OLD = ("{}FlashAttention2", "{}SdpaAttention", "{}_ATTENTION_CLASSES")
 """What only such files take: these names went with the old way."""
 TAKEN = "transformers.models."
 """How an import from a model's own file is spelled."""
+IMPORTED = re.compile(rb"from transformers\.models\.(?<!Copied from transformers\.models\.)")
+"""The same among a file's bytes, told apart from a comment that says where code was copied from."""
 INHERITED = re.compile(
     rf"from transformers(?:\.models\.\w+\.modeling_\w+)? import (?:\([^)]*|[^\n]*)\b(?:{'|'.join(FAMILIES)})Model\b"
 )
@@ -48,7 +50,7 @@ def names(family: str) -> tuple[str, ...]:
     return (f"{family}Attention", *(form.format(family.upper() if "_" in form else family) for form in OLD))
 
 
-@lru_cache(maxsize=8)
+@remembered(8)
 def borrowed(text: str) -> tuple[Borrowed, ...]:
     """The attention classes that a file imports, and uses as transformers up to 4.47 had them."""
     found = tuple(_imported(text)) if TAKEN in text else ()
@@ -152,7 +154,7 @@ def unfilling(text: str) -> tuple[ast.FunctionDef, ...]:
     return tuple(dict.fromkeys(left))
 
 
-@lru_cache(maxsize=8)
+@remembered(8)
 def rotary(text: str) -> dict[str, str]:
     """Local name to name of the rotary embeddings, and of what applies them, that a file takes from the library."""
     wanted = {f"{family}RotaryEmbedding" for family in FAMILIES} | {"apply_rotary_pos_emb"}
@@ -174,7 +176,7 @@ class Layered(NamedTuple):
     calls: tuple[ast.Call, ...]
 
 
-@lru_cache(maxsize=8)
+@remembered(8)
 def layered(text: str) -> tuple[Layered, ...]:
     """Where a file calls layers that it inherits from the library, and takes the first part of what they answer."""
     if not INHERITED.search(text):

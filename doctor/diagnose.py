@@ -16,6 +16,14 @@ CRASHED = "check-crashed"
 MUCH = 3_000_000
 """Bytes of sources that take a second or so to judge: more of them are judged by several processes."""
 
+REACHING = (
+    *(b"torch", b"from .", b"transformers", b"from trl", b"import trl", b"peft", b"accelerate", b"datasets"),
+    *(b"huggingface_hub", b"flash_attn", b"causal_conv1d", b"mamba_ssm", b"apex", b"bitsandbytes", b"decord"),
+    *(b"deepspeed", b"flax", b"jax", b"librosa", b"mambapy", b"matplotlib", b"moviepy", b"tensorflow", b"triton"),
+    b"xformers",
+)
+"""One of these is in every file of remote code that imports what can break it: a library, or a file beside it."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -65,13 +73,20 @@ class Asked:
     """The checks that read files of one kind."""
 
     def __init__(self, checks: Iterable[Check], kind: str) -> None:
+        self._remote = kind == "remote-code"
         self._checks = {check.id: check for check in checks if check.read and kind in check.kinds}
         self._readers = Readers({name: check.needles for name, check in self._checks.items()})
 
     def by(self, data: bytes) -> Iterator[Check]:
         """Those that a file asks for: one of their needles is in its bytes, and their second look confirms it."""
+        if self._remote and not _reaches(data):
+            return iter(())
         named = map(self._checks.__getitem__, self._readers.interested(data))
         return (check for check in named if check.confirm is None or check.confirm(data))
+
+
+def _reaches(data: bytes) -> bool:
+    return b"import" not in data or any(library in data for library in REACHING)
 
 
 def diagnose(
@@ -107,14 +122,18 @@ def _answers(
 ) -> Iterator[tuple[list[Finding], list[Skip]]]:
     """What the checks answer about the sources, part by part; all cores are used where there is much to read."""
     from doctor.parsing import uncollected
+    from doctor.remembered import forget
 
     asked = {kind: Asked(chosen, kind) for kind in {source.kind for source in sources}}
 
     def work(part: Sequence[Source]) -> tuple[list[Finding], list[Skip]]:
         skipped: list[Skip] = []
         with uncollected():
-            answers = (_read(source, asked[source.kind], facts, skipped) for source in part)
-            return [finding for found in answers for finding in found], skipped
+            found: list[Finding] = []
+            for source in part:
+                found += _read(source, asked[source.kind], facts, skipped)
+                forget()
+            return found, skipped
 
     hands = cores() if sum(source.size for source in sources) > MUCH else 1
     if hands > 1:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from functools import lru_cache
 
 from doctor.code import Code
 from doctor.model import Facts
+from doctor.remembered import remembered
 
 KINDS = {
     "PreTrainedModel": "PreTrainedModel",
@@ -41,7 +41,7 @@ def kind(code: Code, name: str) -> str | None:
     return known[name]
 
 
-@lru_cache(maxsize=1)
+@remembered(1)
 def _kinds(code: Code) -> dict[str, str | None]:
     """What is known of the classes of one file, filled as they are asked for."""
     return {}
@@ -76,7 +76,7 @@ def makes(code: Code, facts: Facts, name: str) -> bool:
     return any(re.search(written, source.text or "") for source in beside)
 
 
-@lru_cache(maxsize=1)
+@remembered(1)
 def _made(code: Code) -> frozenset[str]:
     stores = ast.Store  # compared by identity, for there are thousands
     methods = {function.name for function in code.every(ast.FunctionDef)}

@@ -11,9 +11,10 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
-from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import NamedTuple, cast
+
+from doctor.remembered import remembered
 
 MARK = "_doctor_cell_{}_"
 _MARK = re.compile(r"^_doctor_cell_(\d+)_\n", re.MULTILINE)
@@ -73,7 +74,7 @@ class Notebook:
         return text
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def notebook_of(text: str) -> Notebook:
     """The notebook of a text, read once for all who ask.  Raises ValueError where it is none."""
     return Notebook(text)

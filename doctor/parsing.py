@@ -8,9 +8,9 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 
 from doctor.nodes import Node, Nodes
+from doctor.remembered import remembered
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 OURS = "_doctor_"
@@ -24,7 +24,7 @@ class Refusal(Exception):
     """
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def tree_of(text: str) -> ast.Module:
     """A file's `ast` tree; raises what `ast.parse` does."""
     with warnings.catch_warnings():
@@ -44,7 +44,7 @@ def parsed(text: str) -> ast.Module:
         raise Refusal(f"line {line}: the file's Python is newer than the one that runs doctor") from error
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def lines(text: str) -> tuple[str, ...]:
     """A file's lines as Python counts them: a form feed ends none."""
     return tuple(split(text))
@@ -55,7 +55,7 @@ def split(text: str) -> list[str]:
     return _LINE_END.split(text) if "\r" in text else text.split("\n")
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def walked(text: str) -> Nodes:
     """The nodes of a file's text; all checks and patches of a file share one walk through its tree."""
     return Nodes(parsed(text))

@@ -16,9 +16,11 @@ class Readers:
         for reader, wanted in needles.items():
             for needle in wanted:
                 asking[needle].add(reader)
+        place = {needle: at for at, needle in enumerate(asking)}  # whoever looks for many names the commonest first
+        found = sorted(groups(asking), key=lambda group: (-len(group[1]), min(map(place.__getitem__, group[1]))))
         self._groups = [
             (stem, set[str]().union(*map(asking.__getitem__, group)), [(needle, asking[needle]) for needle in group])
-            for stem, group in groups(asking)
+            for stem, group in found
         ]
 
     def interested(self, data: bytes) -> Iterator[str]:

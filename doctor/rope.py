@@ -10,9 +10,9 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from doctor.parsing import OURS, lines, parsed
+from doctor.remembered import remembered
 
 NAMES = ("rope_scaling", "rope_parameters")
 KEYS = ("type", "rope_type")
@@ -78,7 +78,7 @@ class Rope:
         return False if text.rpartition(".")[2] in NAMES else None
 
 
-@lru_cache(maxsize=4)
+@remembered(4)
 def facts(text: str) -> Rope:
     """The facts of a file's text; the patches of one traversal share them."""
     return facts_of(parsed(text), text)

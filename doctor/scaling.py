@@ -9,10 +9,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from doctor.code import OURS, Code
+from doctor.remembered import remembered
 
 NAME = "rope_scaling"
 COPIES = ("dict", "copy", "deepcopy")
@@ -138,7 +139,7 @@ class Scaling:
         return around is not None and any("Config" in ast.unparse(base) for base in around.bases)
 
 
-@lru_cache(maxsize=1)
+@remembered(1)
 def scaling_of(code: Code) -> Scaling:
     """The reads of a file, gathered once for the checks that follow each other on it."""
     return Scaling(code)

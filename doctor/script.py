@@ -10,8 +10,8 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
+from doctor.remembered import remembered
 from doctor.scopes import Scope, assignments, dotted, imports, is_super, namespace, scoped, variable, within
 
 LIBRARIES = frozenset({"transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub"})
@@ -435,7 +435,7 @@ def pretrained_keyword(name: str) -> Callee | None:
     return Callee(f"{MODEL}.from_pretrained") if name in MODEL_KEYWORDS else None
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def script_of(tree: ast.Module) -> Script:
     """The Script of a parsed file, made once for all checks and patches that ask."""
     return Script(tree)

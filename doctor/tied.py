@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from doctor.classes import Classes
+from doctor.remembered import remembered
 
 TIES = re.compile(r"lm_head\.weight\s*=(?!=)|def (_?tie_weights|set_output_embeddings)\(|_tie_or_clone_weights")
 """How authors tie a head themselves."""
@@ -15,7 +15,7 @@ NEWER = re.compile(
 """What only files use that were written for releases which find the head by its name."""
 
 
-@lru_cache(maxsize=8)
+@remembered(8)
 def unnamed_heads(text: str) -> frozenset[str]:
     """The models of a file that have an `lm_head`, do not name their output embeddings, and tie nothing themselves."""
     if "self.lm_head" not in text or TIES.search(text) or NEWER.search(text):

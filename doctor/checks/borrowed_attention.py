@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from doctor.borrowed import FAMILIES, TAKEN, borrowed
+from doctor.borrowed import FAMILIES, IMPORTED, TAKEN, borrowed
 from doctor.code import Code
 from doctor.model import Facts, Finding, Remedy, Severity, source_check
 from doctor.spelling import remote_code, verdict
@@ -31,8 +31,8 @@ LAYER = """class Layer(nn.Module):
 @source_check(
     "remote-code",
     Severity.ERROR,
-    needles=[f"{family}Attention".encode() for family in FAMILIES],
-    confirm=lambda data: TAKEN.encode() in data,
+    needles=[TAKEN.encode()],
+    confirm=lambda data: IMPORTED.search(data) and any(f"{name}Attention".encode() in data for name in FAMILIES),
     passes=[
         remote_code(IMPORT + LAYER.format("x, weights")),
         remote_code("from .modeling import LlamaAttention\n" + LAYER.format("x, weights, cache")),

@@ -11,14 +11,17 @@ Reference: https://github.com/huggingface/transformers/pull/39120
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from doctor.borrowed import FAMILIES, layered
+from doctor.borrowed import FAMILIES, IMPORTED, layered
 from doctor.code import Code
 from doctor.model import Facts, Finding, Remedy, Severity, source_check
 from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers<4.48"
+BASE = re.compile(rb"Model\)")
+NAMES = tuple(family.encode() for family in FAMILIES)
 HEAD = "from transformers import LlamaModel\n"
 MODEL = """class MyModel(LlamaModel):
     def forward(self, x, positions):
@@ -28,11 +31,16 @@ MODEL = """class MyModel(LlamaModel):
 """
 
 
+def _inherits(data: bytes) -> bool:
+    heirs = any(data.endswith(NAMES, 0, found.start()) for found in BASE.finditer(data))
+    return heirs and (b"from transformers import" in data or IMPORTED.search(data) is not None)
+
+
 @source_check(
     "remote-code",
     Severity.ERROR,
-    needles=[f"{family}Model)".encode() for family in FAMILIES],
-    confirm=lambda data: b"self.layers" in data,
+    needles=[b"from transformers import", b"from transformers.models."],
+    confirm=lambda data: b"self.layers" in data and _inherits(data),
     passes=[
         remote_code(HEAD + MODEL.format("answer")),
         remote_code(MODEL.format("answer[0]")),

@@ -16,7 +16,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from doctor.borrowed import TAKEN, lacking_rope, rotary
+from doctor.borrowed import IMPORTED, lacking_rope, rotary
 from doctor.code import Code
 from doctor.model import Facts, Finding, Remedy, Severity, Source, source_check
 from doctor.spelling import Verdict, remote_code, verdict
@@ -36,7 +36,7 @@ MISSING = AXIS = "transformers<5"
     "remote-code",
     Severity.ERROR,
     needles=[b"RotaryEmbedding(", b"apply_rotary_pos_emb("],
-    confirm=lambda data: TAKEN.encode() in data,
+    confirm=lambda data: IMPORTED.search(data),
     passes=[
         remote_code(MADE),
         remote_code(MADE + SCALED),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from doctor.borrowed import TAKEN, embeddings, unfilling
+from doctor.borrowed import IMPORTED, embeddings, unfilling
 from doctor.code import OURS, Code
 from doctor.model import Facts, Finding, Remedy, Severity, source_check
 from doctor.spelling import remote_code, verdict
@@ -33,7 +33,7 @@ MODEL = """class M(PreTrainedModel):
     "remote-code",
     Severity.ERROR,
     needles=[b"def _init_weights("],
-    confirm=lambda data: TAKEN.encode() in data and (b"Embedding(" in data or b"Embeddings(" in data),
+    confirm=lambda data: IMPORTED.search(data) and (b"Embedding(" in data or b"Embeddings(" in data),
     passes=[
         remote_code(IMPORT + MODEL.format("super()._init_weights(module)")),
         remote_code(MODEL.format("pass")),
