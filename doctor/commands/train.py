@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doctor.commands.patience import patience
+from doctor.complaint import complain
 from doctor.settings import UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _refused(report: Report) -> int:
     from doctor.report import text
 
     text.show(report, stdout(), brief=True)
-    sys.stderr.write("doctor: not trained: mend the errors above, or train all the same with --force\n")
+    complain("not trained: mend the errors above, or train all the same with --force")
     return 1
 
 
