@@ -131,6 +131,9 @@ REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|
         _facts("from transformers import Trainer\nclass T(Trainer):\n    pass\nT(model, args, tokenizer=tok)"),
         _facts("from transformers import AutoModel as A\nA.from_pretrained('m', load_in_4bit=True)"),
         _facts("from transformers import AutoConfig as A\nA.from_pretrained('m', use_auth_token=t)"),
+        _facts(
+            "from transformers import Trainer\nclass T(Trainer):\n    def f(self): return self.args.tpu_metrics_debug"
+        ),
         _facts("from trl import SFTTrainer as S\nS(model, max_seq_length=512)"),
         _facts(ARGUMENTS + "p.add_argument('--no_cuda')\nTrainingArguments(**vars(p.parse_args()))"),
         _facts(ARGUMENTS + "@dataclass\nclass C:\n    no_cuda: bool = True\nc = C()\nTrainingArguments(**asdict(c))"),
@@ -143,7 +146,7 @@ REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|
 def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find keywords, fields and attributes that the judged release, or a later one, does not take."""
     yield from refused(code, facts)
-    if code.source.kind == "remote-code":
+    if code.source.kind == "remote-code" or not _names_something(code.text.encode("utf-8", "surrogatepass")):
         return
     script = script_of(code.tree)
     ways: list[tuple[Way, Iterator[Argument]]] = [
@@ -168,8 +171,10 @@ def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
 
 def _names_something(data: bytes) -> bool:
     """Whether a file names an argument, or a value, that some release does not take."""
-    words = re.findall(rb"\w{4,}", data)
-    return not signatures.changing().isdisjoint(words) or any(value.encode() in words for _, value in VALUES)
+    words = set(re.findall(rb"\w{4,}", data))
+    if any(word.endswith(b"Trainer") for word in words):
+        words.add(b"TrainingArguments")  # a trainer has them as its `args`
+    return signatures.named(words) or any(value.encode() in words for _, value in VALUES)
 
 
 def _excused(code: Code, argument: Argument, way: Way) -> bool:
