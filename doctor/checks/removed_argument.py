@@ -165,7 +165,7 @@ def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
             seen.add(place)
             if (answer := _judge(argument, way, facts) or _value(argument, facts)) is not None:
                 message, severity, construct = answer
-                remedy = Remedy("advice", _instead(argument))
+                remedy = Remedy("advice", _instead(argument, facts))
                 yield Finding(message, remedy, code.location(argument.node), construct, severity=severity)
 
 
@@ -273,14 +273,25 @@ def _spelled(argument: Argument) -> str:
     return ast.unparse(argument.node) if isinstance(argument.node, ast.Attribute) else argument.name
 
 
-def _instead(argument: Argument) -> str:
+def _instead(argument: Argument, facts: Facts) -> str:
     owner = argument.callee.name.rpartition(".")[2]
     if known := VALUES.get((argument.name, getattr(argument.value, "value", None))):  # type: ignore[arg-type]
         return known[1]
     if owner in CONFIGURED and argument.name not in ("tokenizer", "processing_class"):
         name = "max_length" if argument.name == "max_seq_length" else argument.name
         return f"write it in the configuration: `args={CONFIGURED[owner]}(..., {name}=...)`"
-    return INSTEAD.get(argument.name, f"leave `{argument.name}` out")
+    return INSTEAD.get(argument.name) or f"{_newer(argument, facts)}leave `{argument.name}` out"
+
+
+def _newer(argument: Argument, facts: Facts) -> str:
+    """The library to upgrade, where the argument came after the judged release; without it the run is another."""
+    known = signatures.argument(argument.callee.name, argument.name)
+    if known is None:
+        return ""
+    library = known[0].partition(".")[0]
+    judged = signatures.judged(library, facts).minor
+    first = None if judged in known[1] or known[1].ended(judged) else known[1].begins(judged)
+    return f"upgrade {library} to {_text(first)} or newer, or " if first else ""
 
 
 def _text(release: Minor) -> str:

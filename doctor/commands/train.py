@@ -52,8 +52,9 @@ def _looked(config: Config, path: Path) -> Report:
         report = preflight(config)
     counted = report.summary
     said = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counted.items() if count)
+    shown = "it" if sum(counted.values()) == 1 else "them"
     if not report.failed:
-        again = f"{said}; doctor check --config {shlex.quote(str(path))} shows them" if said else "nothing to say"
+        again = f"{said}; doctor check --config {shlex.quote(str(path))} shows {shown}" if said else "nothing to say"
         sys.stderr.write(f"Preflight: {again}\n")
     return report
 
