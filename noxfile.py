@@ -183,7 +183,8 @@ def training(session: nox.Session) -> None:
     `-- --tries 3 --only kills` does a part of it.
     """
     install(session, *LIVE, stack="5.latest")
-    sites = [f"--site={name}={release(session, name)}" for name in RELEASES]
+    own = {"5.latest": str(Path(session.bin, "python"))}
+    sites = [f"--site={name}={own.get(name) or release(session, name)}" for name in RELEASES]
     session.install("--no-deps", TRL)
     told = ["--model", smollm2(session), "--rows", "examples/persona.jsonl"]
     session.run("python", "tests/trainer/matrix.py", *sites, *told, *session.posargs)

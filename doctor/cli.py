@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import doctor
+from doctor.complaint import complain, flush
 from doctor.ranks import ending
 from doctor.settings import UsageError, nearest
 
@@ -85,8 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _say("interrupted", 130)
     except BrokenPipeError:
-        # The reader went away (`doctor check | head`), so the flush at exit must find an open file.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        flush()
         return 141
     except Exception as error:
         if debug:
@@ -103,9 +103,7 @@ def _in_one_piece(arguments: list[str]) -> list[str]:
 
 
 def _say(message: str, code: int) -> int:
-    from doctor.report.wording import printable
-
-    sys.stderr.write(f"doctor: {printable(' '.join(message.split()))}\n")
+    complain(message)
     return code
 
 

@@ -17,7 +17,10 @@ from doctor.notebook import Notebook, notebook_of
 from doctor.parsing import OURS as OURS
 from doctor.parsing import split, tree_of, walked
 
-_VERSION_TEST = re.compile(r"version|TYPE_CHECKING|greater_or_equal", re.IGNORECASE)
+_VERSION_TEST = re.compile(
+    r"version|TYPE_CHECKING|greater_or_equal|(?:transformers|trl|peft)_?(?:v?\d|[gl][te](?:_|\b))", re.IGNORECASE
+)
+"""A test of a release, by the words of the test or by the name that its answer was given."""
 _NAMED: dict[type[ast.AST], attrgetter[str]] = {
     ast.Name: attrgetter("id"),
     ast.Attribute: attrgetter("attr"),
@@ -124,11 +127,26 @@ class Code:
                 tests = [parent.test]
             elif isinstance(parent, ast.BoolOp) and child in parent.values:
                 tests = parent.values[: parent.values.index(child)]
-            for text in map(ast.unparse, tests):
+            for test in tests:
+                text = ast.unparse(test)
                 if _VERSION_TEST.search(text) or (name and "attr(" in text and repr(name) in text):
+                    return True
+                if any(isinstance(each, ast.Name) and each.id in self._release_tests for each in ast.walk(test)):
                     return True
             child = parent
         return False
+
+    @cached_property
+    def _release_tests(self) -> frozenset[str]:
+        """Names that hold the answer of a comparison of releases: `new_cache = version.parse(...) >= ...`."""
+        return frozenset(
+            target.id
+            for assign in self.every(ast.Assign)
+            if isinstance(assign.value, ast.Compare | ast.BoolOp | ast.UnaryOp)
+            and _VERSION_TEST.search(ast.unparse(assign.value))
+            for target in assign.targets
+            if isinstance(target, ast.Name)
+        )
 
     @cached_property
     def classes(self) -> Classes:

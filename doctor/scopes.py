@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from doctor.nodes import BRANCHES
 
 Scope = tuple[str, ...]
 """The names of the definitions around a node, outermost first."""
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_DEFINITIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
 
 
 def dotted(node: ast.AST | None) -> str | None:
@@ -53,20 +53,23 @@ def is_super(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
 
 
-def scoped(node: ast.AST, scope: Scope, kinds: tuple[type[ast.AST], ...]) -> Iterator[tuple[ast.AST, Scope]]:
+def scoped(node: ast.AST, scope: Scope, kinds: Collection[type[ast.AST]]) -> Iterator[tuple[ast.AST, Scope]]:
     """Every node of some types below one, in the order of the file, with its scope."""
+    wanted = frozenset(kinds)
     stack: list[tuple[ast.AST, Scope]] = [(node, scope)]
     while stack:
         node, scope = stack.pop()
-        if isinstance(node, kinds):
+        kind = node.__class__
+        if kind in wanted:
             yield node, scope
-        if isinstance(node, _DEFINITIONS):
-            scope = (*scope, node.name)
-        for name in BRANCHES[node.__class__]:
-            part = node.__dict__.get(name)
-            if isinstance(part, list):
+        if kind in _DEFINITIONS:
+            scope = (*scope, node.name)  # type: ignore[attr-defined]
+        held = node.__dict__
+        for name in BRANCHES[kind]:
+            part = held.get(name)
+            if part.__class__ is list:
                 stack += [(child, scope) for child in reversed(part) if isinstance(child, ast.AST)]
-            elif isinstance(part, ast.AST):
+            elif part is not None and isinstance(part, ast.AST):
                 stack.append((part, scope))
 
 

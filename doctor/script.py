@@ -139,14 +139,14 @@ class Script:
                             self._unpacked(keyword.value, scope, inner)
                 if node.args and (callee := self.parsed_settings(node)):
                     self._unpacked(node.args[0], scope, callee)
-                continue
-            for target, value in assignments(node):
-                name = variable(target)
-                if name and value and (callee := self.dictionary(name, scope)):
-                    self._unpacked(value, scope, callee)
-            if callee := self._answer(node, scope):
-                assert isinstance(node, ast.Return) and node.value
-                self._unpacked(node.value, scope, callee)
+            elif isinstance(node, ast.Return):
+                if node.value and (callee := self._answer(node, scope)):
+                    self._unpacked(node.value, scope, callee)
+            else:
+                for target, value in assignments(node):
+                    name = variable(target)
+                    if name and value and (callee := self.dictionary(name, scope)):
+                        self._unpacked(value, scope, callee)
 
     def parsed_settings(self, call: ast.Call) -> Callee | None:
         """The class of TrainingArguments that a call of an HfArgumentParser's `parse_...` makes."""

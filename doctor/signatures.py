@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Set
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,9 @@ from doctor.releases import MATRIX, Life, Minor, minor, requires
 
 if TYPE_CHECKING:
     from packaging.version import Version
+
+HANDED = {"transformers.PreTrainedModel.from_pretrained": (b"model_kwargs", b"model_init_kwargs")}
+"""What others call a dictionary of a callable's arguments."""
 
 
 class Judged(NamedTuple):
@@ -83,13 +87,23 @@ def argument(callee: str, name: str) -> tuple[str, Life] | None:
     return None
 
 
+def named(words: Set[bytes]) -> bool:
+    """Whether a file's words name a callable and an argument of it that some release does not take."""
+    return any(not names.isdisjoint(words) and not arguments.isdisjoint(words) for names, arguments in _changing())
+
+
 @cache
-def changing() -> frozenset[bytes]:
-    """Every argument of any callee that some release does not take."""
-    rows = _table()["callables"].values()
-    return frozenset(
-        name.encode() for row in rows for spans, names in row.items() if spans != "base" for name in names.split()
-    )
+def _changing() -> tuple[tuple[frozenset[bytes], frozenset[bytes]], ...]:
+    """How callables are called by, and those of their arguments that some release does not take."""
+    found: dict[frozenset[bytes], frozenset[bytes]] = {}
+    for callee in _table()["callables"]:
+        arguments, at = set[str](), callee
+        while row := _table()["callables"].get(at):
+            arguments |= {name for spans, names in row.items() if spans != "base" for name in names.split()}
+            at = row.get("base", "")
+        names = frozenset({callee.rpartition(".")[2].encode(), *HANDED.get(callee, ())})
+        found[names] = found.get(names, frozenset()) | {name.encode() for name in arguments}
+    return tuple(found.items())
 
 
 def imported(module: str, name: str) -> Life | None:

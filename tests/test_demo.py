@@ -46,7 +46,7 @@ def test_a_missing_extra_is_one_sentence_with_the_command(capfd):
     assert demo.demo() == 1
     out, err = capfd.readouterr()
     assert out == ""
-    assert err.startswith("doctor demo: it loads a model, and ")
+    assert err.startswith("doctor: demo: it loads a model, and ")
     assert err.endswith("-m pip install 'tune-doctor[demo]'\n")
     assert err.count("\n") == 1
 

@@ -9,6 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from doctor.complaint import complain
 from doctor.settings import UsageError
 from doctor.trainer import require
 
@@ -30,7 +31,7 @@ def main(words: list[str]) -> int:
         command = shlex.join(["python", "-m", "doctor.trainer", *words])
         train(config, "--resume" in words, "--fresh" in words, command)
     except UsageError as error:
-        sys.stderr.write(f"doctor: {error}\n")
+        complain(str(error))
         return 2
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def checkpoints(config: Config) -> bool:
 def _adapted(config: Config, model: Any) -> Any:
     from peft import LoraConfig, get_peft_model
 
+    _named(config.lora.targets, model)
     # Nothing is copied to fp32, as prepare_model_for_kbit_training would; the adapter itself is fp32.
     lora = LoraConfig(
         r=config.lora.r,
@@ -73,6 +75,17 @@ def _adapted(config: Config, model: Any) -> Any:
         return get_peft_model(model, lora)
     except ValueError as error:
         raise UsageError(f"lora: {' '.join(str(error).split())}") from error
+
+
+def _named(targets: str | Sequence[str], model: Any) -> None:
+    """Every target is a module of the model: peft trains those that are, and says nothing of the rest."""
+    names = [name for name, _ in model.named_modules()]
+    wrong = (
+        [] if isinstance(targets, str) else [t for t in targets if not any(f".{n}".endswith(f".{t}") for n in names)]
+    )
+    if wrong:
+        linear = {n.rpartition(".")[2] for n, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+        raise UsageError(f"lora.targets: the model has no module {wrong[0]!r}; it has {', '.join(sorted(linear))}")
 
 
 def _windows(config: Config, model: Any) -> None:

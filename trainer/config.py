@@ -192,7 +192,8 @@ def resolved(config: Config, folder: Path) -> Config:
     """The configuration with whole paths, so that it says the same anywhere.  Raises UsageError: no such data."""
     data = _found(config.data.path, folder)
     if data is None:
-        raise UsageError(f"data.path: {config.data.path} is neither in the current folder nor in {folder}")
+        beside = "" if folder.resolve() == Path.cwd() else f", nor in {folder}"
+        raise UsageError(f"data.path: there is no {config.data.path} in the current folder{beside}")
     model = _found(config.model, folder)
     changed = {
         "data": config.data.model_copy(update={"path": str(data)}),

@@ -77,7 +77,7 @@ def _quieten() -> None:
 
 def _ready(folder: RunFolder, config: Config, resume: bool, fresh: bool) -> None:
     """The folder of a new run, or of the same one: nothing of another run is mixed with it."""
-    used = [path for path in (folder.checkpoints, folder.adapter, folder.model, folder.metrics) if path.exists()]
+    used = [path for path in (folder.checkpoints, folder.adapter, folder.model, folder.metrics) if _holds(path)]
     if resume and folder.config.exists():
         _same(folder, config)
     elif used and fresh and RANK == 0:
@@ -88,7 +88,15 @@ def _ready(folder: RunFolder, config: Config, resume: bool, fresh: bool) -> None
             f"{folder.path} holds a run already: go on with --resume, begin again with --fresh, or set another output"
         )
     if RANK == 0:  # made by a process that is ahead, it would be taken for a run that is there already
-        folder.checkpoints.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.checkpoints.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot write {folder.path}: {error.strerror}; set another output") from error
+
+
+def _holds(path: Path) -> bool:
+    """Whether a run left something there; one that ended before its first update did not."""
+    return any(path.iterdir()) if path.is_dir() else path.exists()
 
 
 def _same(folder: RunFolder, config: Config) -> None:

@@ -84,16 +84,17 @@ def formatting(code: Code, facts: Facts) -> Iterator[Finding]:
 
 
 def _constants(code: Code) -> dict[str, str]:
-    """Names that a script gives one text."""
+    """Names that a script gives one text, or one of several."""
     found: dict[str, str] = {}
     for node in code.nodes(ast.Assign):
-        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            found |= {target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)}
+        if isinstance(node.value, ast.Constant | ast.IfExp | ast.Dict):
+            text = _text(node.value, found)
+            found |= {target.id: text for target in node.targets if isinstance(target, ast.Name)}
     return found
 
 
 def _text(node: ast.AST, names: Mapping[str, str]) -> str:
-    """What an expression writes; values that only the run knows are a null character."""
+    """What an expression writes, or may write; values that only the run knows are a null character."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else "\0"
     if isinstance(node, ast.JoinedStr):
@@ -102,6 +103,12 @@ def _text(node: ast.AST, names: Mapping[str, str]) -> str:
         return _text(node.value, names)
     if isinstance(node, ast.BinOp):
         return _text(node.left, names) + _text(node.right, names)
+    if isinstance(node, ast.IfExp):
+        return "\0".join((_text(node.body, names), _text(node.orelse, names)))
+    if isinstance(node, ast.Dict):
+        return "\0".join(_text(value, names) for value in node.values)
+    if isinstance(node, ast.Subscript):
+        return _text(node.value, names)
     return names.get(node.id, "\0") if isinstance(node, ast.Name) else "\0"
 
 
@@ -114,6 +121,7 @@ def _text(node: ast.AST, names: Mapping[str, str]) -> str:
         _script("text = f'<|user|>\\n{q}</s>\\n<|assistant|>\\n{a}</s>'"),
         _script("text = f'<|user|>\\n{q}{tokenizer.eos_token}'"),
         _script("stop = ['<|endoftext|>', '<|im_end|>']"),
+        _script("who = '<|user|>' if mine else '<|assistant|>'\ntext = f'{who}\\n{turn[0]}</s>'"),
         _script("text = f'<|im_start|>user\\n{q}<|im_end|>'", "<|im_start|>{{ messages }}<|im_end|>"),
         Facts(data=(DataFacts("/data/train.jsonl", rows=40, model="/models/tinyllama", end="</s>"),)),
         _seen("ends-with:</s>"),
@@ -127,6 +135,8 @@ def _text(node: ast.AST, names: Mapping[str, str]) -> str:
         _seen("other-format:ChatML"),
         _seen("missing-end"),
         _script("text = f'<|user|>\\n{q}<|endoftext|>\\n<|assistant|>\\n{a}<|endoftext|>'"),
+        _script("who = '<|user|>' if mine else '<|assistant|>'\ntext += f'{who}\\n{turn[0]}<|endoftext|>\\n'"),
+        _script("ROLES = {'human': '<|user|>'}\ntext = ROLES[turn['from']] + turn['value'] + '<|endoftext|>'"),
         _script("END = '<|endoftext|>'\ntext = '### Instruction:\\n' + q + END"),
     ],
 )

@@ -131,6 +131,9 @@ REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|
         _facts("from transformers import Trainer\nclass T(Trainer):\n    pass\nT(model, args, tokenizer=tok)"),
         _facts("from transformers import AutoModel as A\nA.from_pretrained('m', load_in_4bit=True)"),
         _facts("from transformers import AutoConfig as A\nA.from_pretrained('m', use_auth_token=t)"),
+        _facts(
+            "from transformers import Trainer\nclass T(Trainer):\n    def f(self): return self.args.tpu_metrics_debug"
+        ),
         _facts("from trl import SFTTrainer as S\nS(model, max_seq_length=512)"),
         _facts(ARGUMENTS + "p.add_argument('--no_cuda')\nTrainingArguments(**vars(p.parse_args()))"),
         _facts(ARGUMENTS + "@dataclass\nclass C:\n    no_cuda: bool = True\nc = C()\nTrainingArguments(**asdict(c))"),
@@ -143,7 +146,7 @@ REMOTE = re.compile(rb"nn\.Module|PreTrained|Pretrained|transformers\.(?:models|
 def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find keywords, fields and attributes that the judged release, or a later one, does not take."""
     yield from refused(code, facts)
-    if code.source.kind == "remote-code":
+    if code.source.kind == "remote-code" or not _names_something(code.text.encode("utf-8", "surrogatepass")):
         return
     script = script_of(code.tree)
     ways: list[tuple[Way, Iterator[Argument]]] = [
@@ -162,14 +165,16 @@ def removed_argument(code: Code, facts: Facts) -> Iterator[Finding]:
             seen.add(place)
             if (answer := _judge(argument, way, facts) or _value(argument, facts)) is not None:
                 message, severity, construct = answer
-                remedy = Remedy("advice", _instead(argument))
+                remedy = Remedy("advice", _instead(argument, facts))
                 yield Finding(message, remedy, code.location(argument.node), construct, severity=severity)
 
 
 def _names_something(data: bytes) -> bool:
     """Whether a file names an argument, or a value, that some release does not take."""
-    words = re.findall(rb"\w{4,}", data)
-    return not signatures.changing().isdisjoint(words) or any(value.encode() in words for _, value in VALUES)
+    words = set(re.findall(rb"\w{4,}", data))
+    if any(word.endswith(b"Trainer") for word in words):
+        words.add(b"TrainingArguments")  # a trainer has them as its `args`
+    return signatures.named(words) or any(value.encode() in words for _, value in VALUES)
 
 
 def _excused(code: Code, argument: Argument, way: Way) -> bool:
@@ -268,14 +273,25 @@ def _spelled(argument: Argument) -> str:
     return ast.unparse(argument.node) if isinstance(argument.node, ast.Attribute) else argument.name
 
 
-def _instead(argument: Argument) -> str:
+def _instead(argument: Argument, facts: Facts) -> str:
     owner = argument.callee.name.rpartition(".")[2]
     if known := VALUES.get((argument.name, getattr(argument.value, "value", None))):  # type: ignore[arg-type]
         return known[1]
     if owner in CONFIGURED and argument.name not in ("tokenizer", "processing_class"):
         name = "max_length" if argument.name == "max_seq_length" else argument.name
         return f"write it in the configuration: `args={CONFIGURED[owner]}(..., {name}=...)`"
-    return INSTEAD.get(argument.name, f"leave `{argument.name}` out")
+    return INSTEAD.get(argument.name) or f"{_newer(argument, facts)}leave `{argument.name}` out"
+
+
+def _newer(argument: Argument, facts: Facts) -> str:
+    """The library to upgrade, where the argument came after the judged release; without it the run is another."""
+    known = signatures.argument(argument.callee.name, argument.name)
+    if known is None:
+        return ""
+    library = known[0].partition(".")[0]
+    judged = signatures.judged(library, facts).minor
+    first = None if judged in known[1] or known[1].ended(judged) else known[1].begins(judged)
+    return f"upgrade {library} to {_text(first)} or newer, or " if first else ""
 
 
 def _text(release: Minor) -> str:

@@ -54,6 +54,8 @@ INSTEAD = {
     "prepare_seq2seq_batch": "`tokenizer(texts, text_target=...)`",
 }
 """What to use for the names that are met most; for others the last release that had it says how it was made."""
+LISTS = ("key_cache", "value_cache")
+"""Lists of a cache that `layers` took the place of."""
 MASKS = ("get_head_mask", "_convert_head_mask_to_5d", "get_extended_attention_mask", "invert_attention_mask")
 """Methods of a model that are looked for on anything called so."""
 STEMS = (
@@ -74,6 +76,8 @@ MODEL = "class M(PreTrainedModel):\n    def f(self):\n        return self.{}\n"
     passes=[
         remote_code("n = past_key_values.get_seq_length()"),
         remote_code("if hasattr(cache, 'seen_tokens'):\n    n = cache.seen_tokens"),
+        remote_code("if hasattr(past, 'layers'):\n    f(past.layers)\nelse:\n    f(past.key_cache[0])"),
+        remote_code("old = parse(transformers.__version__) < parse('4.56')\nif old:\n    n = cache.seen_tokens"),
         remote_code("def _doctor_seen_tokens(cache):\n    return cache.seen_tokens"),
         remote_code("n = statistics.seen_tokens"),
         remote_code(
@@ -86,6 +90,8 @@ MODEL = "class M(PreTrainedModel):\n    def f(self):\n        return self.{}\n"
     ],
     fails=[
         remote_code("n = past_key_values.seen_tokens", "5.0.0"),
+        remote_code("if hasattr(past, 'seen'):\n    f(past.seen)\nelse:\n    f(past.key_cache[0])"),
+        remote_code("old = 'seen' in past\nif old:\n    n = cache.seen_tokens", "5.0.0"),
         remote_code("kv += past_key_value.get_usable_length(n, 0)", "4.47.1"),
         remote_code("from transformers import DynamicCache as D\npast = D.from_legacy_cache(past)", "5.0.0"),
         remote_code("limit = past_key_values.get_max_length()\nif limit is not None: pass"),
@@ -99,12 +105,17 @@ def removed_attribute(code: Code, facts: Facts) -> Iterator[Finding]:
     for node in code.every(ast.Attribute):
         of = _kind(code, facts, node) if node.attr in lost else None
         life = members.member(of, node.attr) if of else None
-        if life is None or code.ours(node) or code.guarded(node, "AttributeError") or code.tested(node, node.attr):
+        if life is None or code.ours(node) or code.guarded(node, "AttributeError") or _tested(code, node):
             continue
         if (answer := _judge(code, node, life, minor(release), str(release))) is not None:
             message, severity = answer
             remedy = Remedy("advice", f"use {INSTEAD.get(node.attr, 'a copy of it in the file')}")
             yield Finding(message, remedy, code.location(node), f"attribute:{node.attr}", severity=severity)
+
+
+def _tested(code: Code, node: ast.Attribute) -> bool:
+    """Whether the file asks first: the release, the object for the name, or a cache for what has taken its place."""
+    return code.tested(node, node.attr) or (node.attr in LISTS and code.tested(node, "layers"))
 
 
 def _kind(code: Code, facts: Facts, node: ast.Attribute) -> str | None:

@@ -1,7 +1,8 @@
 """A command line, or a configuration, hands over an argument that the release no longer takes.
 
 Why it matters: `Some specified arguments are not used by the HfArgumentParser: ['--evaluation_strategy', 'steps']`,
-after the job was queued; a YAML that LLaMA-Factory, axolotl or trl turns into TrainingArguments stops the same way.
+after the job was queued; a YAML that LLaMA-Factory or trl turns into TrainingArguments stops the same way.  Axolotl has
+keys of its own and renames the old ones itself; nothing is said of its configurations.
 
 What to do: `doctor fix` renames what has another name.  For the rest the remedy says what to write.
 
@@ -50,6 +51,11 @@ KEY = re.compile(rf"^[ \t]*({NAMES})(?=:)")
 COMMAND = re.compile(r"\b(?:python3?|torchrun|deepspeed|accelerate|launch|run)\b[^#\n]*?([\w./-]+\.py)\b")
 TRAINING = re.compile(r"(?m)^[ \t]*(per_device_train_batch_size|num_train_epochs|output_dir|learning_rate|batch_size):")
 """A YAML file that configures a training run has one of these."""
+AXOLOTL = re.compile(r"(?m)^(?:base_model|micro_batch_size|sequence_len):")
+"""What only a configuration of Axolotl has; it takes its keys itself and hands on what the release takes."""
+FACTORY = re.compile(r"(?m)^(?:stage|finetuning_type|cutoff_len):")
+FACTORYS_OWN = ("overwrite_output_dir",)
+"""What LLaMA-Factory declares itself, for all releases."""
 
 
 def _facts(text: str, name: str = "run.sh", script: str = "", version: str = "5.23.0") -> Facts:
@@ -70,27 +76,31 @@ PARSER = "parser = HfArgumentParser(TrainingArguments)"
         _facts("python train.py --eval_strategy steps --warmup_ratio 0.1"),
         _facts("python train.py --no_cuda", script="p = ArgumentParser()\np.add_argument('--no_cuda')"),
         _facts("# python train.py --evaluation_strategy steps"),
+        _facts("base_model: llama\nlearning_rate: 1e-4\nwarmup_ratio: 0.1\ngroup_by_length: false", "axolotl.yml"),
+        _facts("stage: sft\noutput_dir: saves\noverwrite_output_dir: true", "llama3_lora_sft.yaml"),
         _facts("services:\n  evaluation_strategy: canary", "deploy.yaml"),
     ],
     fails=[
         _facts("python train.py --evaluation_strategy steps"),
         _facts("torchrun train.py \\n  --warmup_ratio 0.1", script=PARSER),
-        _facts("learning_rate: 1e-4\nevaluation_strategy: steps", "llama3_lora_sft.yaml"),
+        _facts("stage: sft\nlearning_rate: 1e-4\nevaluation_strategy: steps", "llama3_lora_sft.yaml"),
+        _facts("model_name_or_path: llama\noutput_dir: out\noverwrite_output_dir: true", "sft_config.yaml"),
         _facts("python train.py --overwrite-output-dir", version="4.57.6"),
     ],
 )
 def removed_flag(code: Code, facts: Facts) -> Iterator[Finding]:
     """Find flags and keys of TrainingArguments that the judged release, or a later one, does not take."""
     settings = code.source.path.endswith((".yaml", ".yml"))
-    if settings and not TRAINING.search(code.text):
+    if settings and (AXOLOTL.search(code.text) or not TRAINING.search(code.text)):
         return
+    taken = FACTORYS_OWN if settings and FACTORY.search(code.text) else ()
     scripts = [_script(path, code, facts) for path in COMMAND.findall(code.text)]
     parsed = any("HfArgumentParser" in text or "TrlParser" in text for text in scripts)
     for number, line in enumerate(code.lines(), 1):
         for match in KEY.finditer(line) if settings else FLAG.finditer(line.partition("#")[0]):
             name = match[1].replace("-", "_")
             own = any(re.search(rf"add_argument\([^)]*--{name}\b", text) for text in scripts)
-            if own or (name in SHARED and not (parsed or settings)):
+            if own or name in taken or (name in SHARED and not (parsed or settings)):
                 continue
             place = Location(code.source.path, number, match.start(1) + 1)
             if (finding := _judge(name, match[1], place, facts)) is not None:

@@ -44,7 +44,15 @@ INSTEAD = {
     "trl.PPOTrainer": "pin `trl<0.29`, or train with GRPOTrainer",
     "trl.PPOConfig": "pin `trl<0.29`, or train with GRPOConfig",
 }
-"""What to write for names that no patch can replace."""
+"""What to write in place of a name."""
+ANYWHERE = {
+    "ConstantLengthDataset": "write `SFTConfig(packing=True)`",
+    "DataCollatorForCompletionOnlyLM": "give SFTTrainer rows of `prompt` and `completion`; or let `doctor fix` write "
+    "the class into the file",
+    "setup_chat_format": "write `clone_chat_template(model, tokenizer, PATH_OR_ID)`; or let `doctor fix` write the "
+    "function into the file",
+}
+"""The same of names that a library has in several modules."""
 
 
 def _facts(text: str, version: str = "5.0.0") -> Facts:
@@ -85,6 +93,7 @@ def _life(module: str, name: str) -> releases.Life | None:
         _facts("try:\n    from transformers.cache_utils import SlidingWindowCache\nexcept ImportError:\n    pass"),
         _facts("from transformers.cache_utils import SlidingWindowCache", "5.23.0"),
         _facts("import transformers\nif transformers.__version__ < '5':\n    from transformers import HybridCache"),
+        _facts("if transformers_lt_4_56:\n    from transformers import HybridCache"),
         _facts("from mine.cache_utils import SlidingWindowCache"),
         _facts("from peft import prepare_model_for_kbit_training\nfrom huggingface_hub import HfApi"),
         _facts("from transformers import LayoutLMTokenizer, LongformerTokenizer"),
@@ -93,6 +102,7 @@ def _life(module: str, name: str) -> releases.Life | None:
         _facts("from transformers.cache_utils import Cache, SlidingWindowCache"),
         _facts("from transformers.cache_utils import SlidingWindowCache", "4.47.1"),
         _facts("from transformers.onnx import PatchingSpec"),
+        _facts("if is_transformers_available():\n    from transformers.onnx import PatchingSpec"),
         _facts("from transformers.utils.import_utils import (\n    is_torch_fx_available,\n)", "5.23.0"),
         _facts("import transformers.deepspeed"),
         _facts("from peft import LoraConfig, prepare_model_for_int8_training"),
@@ -152,8 +162,9 @@ def _judge(life: releases.Life, module: str, name: str, facts: Facts, where: Loc
 
 
 def _remedy(full: str, remote: bool) -> Remedy:
-    if full in INSTEAD:
-        return Remedy("advice", INSTEAD[full])
+    instead = INSTEAD.get(full) or ANYWHERE.get(full.rpartition(".")[2])
+    if instead:
+        return Remedy("advice", instead)
     if not remote or full.partition(".")[0] != "transformers":
         return Remedy("advice", "do without it, or guard the import with `try` / `except ImportError`")
     return Remedy("advice", "guard the import with `try` / `except ImportError`, or load the model without remote code")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doctor import __version__
+from doctor.complaint import complain
 from doctor.settings import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def _recorded(config: Config, path: Path) -> Evaluation:
     answers, strangers = read_answers(path, {sample.id for sample in config.samples})
     if strangers:
         belong = "belongs" if len(strangers) == 1 else "belong"
-        _note(f"{path}: {len(strangers)} of its answers {belong} to no sample, the first has the id {strangers[0]!r}")
+        complain(
+            f"{path}: {len(strangers)} of its answers {belong} to no sample, the first has the id {strangers[0]!r}"
+        )
     return evaluate(config.samples, answers, config.scorers, path.name)
 
 
@@ -86,7 +89,7 @@ def _asked(config: Config, fresh: bool) -> Evaluation:
     with Ledger(_folder(config)).open(fresh) as ledger, _progress() as told:
         asked = ask_model(config, ledger, told)
     if asked.known:
-        _note(f"{asked.known} of {len(asked.answers)} answers were in {ledger.path} already; --fresh asks again")
+        complain(f"{asked.known} of {len(asked.answers)} answers were in {ledger.path} already; --fresh asks again")
     run = evaluate(config.samples, asked.answers, config.scorers, Path(asked.name).name)
     return replace(run, settings=asked.settings, tasks=asked.tasks)
 
@@ -111,7 +114,7 @@ def _keep(folder: Path, files: dict[str, str]) -> None:
 
     for name, content in files.items():
         write(folder / name, content)
-    _note(f"kept in {folder}: {', '.join(files)}")
+    complain(f"kept in {folder}: {', '.join(files)}")
 
 
 @contextmanager
@@ -232,9 +235,3 @@ def _emit(
         write_file(Path(options.output), page)
     else:
         sys.stdout.write(page)
-
-
-def _note(text: str) -> None:
-    from doctor.report.wording import printable
-
-    sys.stderr.write(f"doctor: {printable(text)}\n")

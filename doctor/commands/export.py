@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from doctor.complaint import complain
 from doctor.report.wording import printable
 from doctor.settings import UsageError
 
@@ -52,7 +53,7 @@ def _write(source: Source, folder: Path, forms: list[str], as_it_is: bool, optio
         path, speaks = bundle.ollama(model, files[-1], source.system, options.force)
         _say(path, f"ollama create {source.name} -f {path}")
         if not speaks:
-            sys.stderr.write("doctor: the model's chat template takes no system prompt; Ollama will leave one out\n")
+            complain("the model's chat template takes no system prompt; Ollama will leave one out")
 
 
 def _require_gguf() -> None:

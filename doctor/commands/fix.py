@@ -12,6 +12,7 @@ from doctor import index
 from doctor.commands import packages, terminal
 from doctor.commands.check import emit, examine
 from doctor.commands.patience import patience
+from doctor.complaint import complain
 from doctor.report import Report
 from doctor.report.wording import closing, count, short
 from doctor.settings import chosen_ids
@@ -79,7 +80,7 @@ def _code(report: Report) -> int:
 def _agreed(question: str, console: Console) -> bool:
     """Whether the user says yes; without a terminal nobody can."""
     if not (sys.stdin and sys.stdin.isatty() and console.is_terminal):
-        sys.stderr.write("doctor: nothing was changed, for there is no terminal to ask on: pass --yes to apply\n")
+        complain("nothing was changed, for there is no terminal to ask on: pass --yes to apply")
         return False
     try:
         answer = console.input(f"[bold]{question}[/] \\[y/N] ")
@@ -101,7 +102,7 @@ def _apply(
     try:
         done = apply(todo, Journal(None))
     except Refused as refused:
-        sys.stderr.write(f"doctor: nothing was changed: {refused}\n")
+        complain(f"nothing was changed: {refused}")
         return 1
     _say(done, report, console)
     as_planned = packages.apply(wanted, options, console) if wanted else True

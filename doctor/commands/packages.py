@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from doctor.commands import terminal
 from doctor.commands.patience import patience
+from doctor.complaint import complain
 from doctor.install import Installation, Move, Pin
 from doctor.report import Report
 from doctor.report.wording import count, homeless, printable, short, wrapped
@@ -104,13 +104,13 @@ def apply(wanted: Installation, options: argparse.Namespace, console: Console) -
 
     if not options.python:
         again = f"--python {shlex.quote(wanted.prefix)}"
-        sys.stderr.write(f"doctor: nothing was installed: name the environment, {again}, or run the command above\n")
+        complain(f"nothing was installed: name the environment, {again}, or run the command above")
         return False
     try:
         with patience(f"Installing {count(len(wanted.moves), 'distribution')}"):
             done = carry_out(wanted, Journal(None), installed)
     except Refused as refused:
-        sys.stderr.write(f"doctor: nothing was installed: {printable(str(refused))}\n")
+        complain(f"nothing was installed: {refused}")
         return False
     _say(done, console)
     return done.state == "done" and not done.left

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import socket
-import sys
 import time
 from dataclasses import replace
 from typing import Any
 
 from doctor.commands.check import emit, examine, judge
+from doctor.complaint import complain
 from doctor.diagnose import Diagnosis
 from doctor.rank import Rank
 from doctor.ranks import Place, merge, wire
@@ -32,7 +32,7 @@ def _other(options: argparse.Namespace, place: Place) -> int:
     except UsageError as error:
         told = merge.failed(place, host, f"doctor: {error}")
     if reason := wire.send(place, told, options.patience):
-        sys.stderr.write(f"doctor: rank {place.rank} on {host}: {reason}\n")
+        complain(f"rank {place.rank} on {host}: {reason}")
         return 1
     return 0
 

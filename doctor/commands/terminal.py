@@ -8,6 +8,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from doctor.complaint import flush
 from doctor.report.wording import printable
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -19,7 +20,8 @@ def stdout() -> Console:
 
 
 def stderr() -> Console:
-    """Where progress and errors go."""
+    """Where progress and errors go, behind all that stdout was given."""
+    flush()
     return _console(sys.stderr)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doctor.commands.patience import patience
+from doctor.complaint import complain
 from doctor.settings import UsageError
 
 if TYPE_CHECKING:
@@ -51,8 +52,9 @@ def _looked(config: Config, path: Path) -> Report:
         report = preflight(config)
     counted = report.summary
     said = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counted.items() if count)
+    shown = "it" if sum(counted.values()) == 1 else "them"
     if not report.failed:
-        again = f"{said}; doctor check --config {shlex.quote(str(path))} shows them" if said else "nothing to say"
+        again = f"{said}; doctor check --config {shlex.quote(str(path))} shows {shown}" if said else "nothing to say"
         sys.stderr.write(f"Preflight: {again}\n")
     return report
 
@@ -62,7 +64,7 @@ def _refused(report: Report) -> int:
     from doctor.report import text
 
     text.show(report, stdout(), brief=True)
-    sys.stderr.write("doctor: not trained: mend the errors above, or train all the same with --force\n")
+    complain("not trained: mend the errors above, or train all the same with --force")
     return 1
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from doctor.complaint import complain
 from doctor.report.wording import count, printable
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         done = Journal(None).undo(options.run, installed)
     except Refused as refused:
-        sys.stderr.write(f"doctor: nothing was restored: {printable(str(refused))}\n")
+        complain(f"nothing was restored: {refused}")
         return 1
     if done.installation:
         _say(done.id, done.installation)

@@ -24,6 +24,7 @@ from rich.console import Console
 from doctor import __version__
 from doctor.commands.check import write
 from doctor.commands.terminal import line
+from doctor.complaint import complain
 from doctor.demo import page, rescue, training
 from doctor.demo.rescue import Rescue
 from doctor.demo.story import Stopped
@@ -66,7 +67,7 @@ def demo(
         if root.exists():
             raise Stopped(f"{root} could not be removed")
     except Stopped as stopped:
-        sys.stderr.write(f"doctor demo: {stopped}\n")
+        complain(f"demo: {stopped}")
         return 1
     line(console)
     done = {"rescue": "failed, found, mended, equal, taken back", "training": "trained, scored, exported"}

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import doctor
+from doctor.complaint import complain
 
 HOOK = Path(__file__).parent / "hook"
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -35,18 +36,18 @@ def run(command: Sequence[str], variables: Mapping[str, str]) -> int:
     """
     deaf = _unhooked(command)
     if deaf:
-        _say(f"{command[0]} {deaf} ignores PYTHONPATH: remote code is imported unpatched; leave {deaf} out")
+        complain(f"{command[0]} {deaf} ignores PYTHONPATH: remote code is imported unpatched; leave {deaf} out")
     environment = prepare({**variables, **os.environ})
     program = shutil.which(command[0], path=environment.get("PATH"))
     if program is None:
         exists = os.sep in command[0] and Path(command[0]).exists()
-        _say(f"{command[0]}: " + ("not executable" if exists else "command not found") + _hint(command))
+        complain(f"{command[0]}: " + ("not executable" if exists else "command not found") + _hint(command))
         return NOT_EXECUTABLE if exists else NOT_FOUND
     try:
         return _replace(program, command, environment)
     except OSError as error:
         what = "not a program" if error.errno == errno.ENOEXEC else error.strerror
-        _say(f"{command[0]}: {what}" + _hint(command))
+        complain(f"{command[0]}: {what}" + _hint(command))
         return NOT_EXECUTABLE
 
 
@@ -71,7 +72,9 @@ def store() -> Path:
             return folder
     except OSError as error:
         private = Path(tempfile.mkdtemp(prefix="doctor-live-"))
-        _say(f"{folder} cannot be written ({error.strerror}): patched sources go to {private}; set DOCTOR_CACHE_DIR")
+        complain(
+            f"{folder} cannot be written ({error.strerror}): patched sources go to {private}; set DOCTOR_CACHE_DIR"
+        )
         return private
 
 
@@ -131,7 +134,3 @@ def _unhooked(command: Sequence[str]) -> str:
 def _hint(command: Sequence[str]) -> str:
     script = command[0].endswith(".py")
     return f"; write: doctor run -- python {' '.join(command)}" if script else ""
-
-
-def _say(message: str) -> None:
-    sys.stderr.write(f"doctor: {message}\n")

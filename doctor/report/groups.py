@@ -1,15 +1,18 @@
-"""Findings grouped by what the user owns: the environment, each model or repository, each script."""
+"""Findings grouped by what the user owns: the environment, each model or repository, each file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from doctor.model import Facts, Finding, Remedy, Severity
+from doctor.model import Facts, Finding, Remedy, Severity, Source
+from doctor.pinned import is_lock
 from doctor.report import Report
 from doctor.report.wording import count, severity, short
 
 ENVIRONMENT = "This environment"
+FILES = ("script", "notebook", "shell script", "configuration", "requirements", "lock", "image", "file")
+"""What a file of a project is, in the words of a group's note."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def groups(report: Report) -> list[Group]:
     found: dict[str, Group] = {ENVIRONMENT: Group(ENVIRONMENT)}
     for key, note in owner.values():
         found.setdefault(key, Group(key, note))
-    folders = sorted((path for path, (_, note) in owner.items() if note != "script"), key=len, reverse=True)
+    folders = sorted((path for path, (_, note) in owner.items() if note not in FILES), key=len, reverse=True)
     for finding in report.diagnosis.findings:
         key = _key(finding, owner, folders, report)
         found.setdefault(key, Group(key)).findings.append(finding)
@@ -94,8 +97,21 @@ def _owners(report: Report) -> dict[str, tuple[str, str]]:
                 "remote code",
             )
         else:
-            owners[source.path] = (short(source.path, report), "script")
-    return dict(sorted(owners.items(), key=lambda owner: owner[1][1] == "script"))
+            owners[source.path] = (short(source.path, report), _file(source))
+    return dict(sorted(owners.items(), key=lambda owner: owner[1][1] in FILES))
+
+
+def _file(source: Source) -> str:
+    """What a file of a project is, by its name."""
+    if source.kind != "text":
+        return source.kind
+    name = source.path.rpartition("/")[2]
+    if is_lock(source.path):
+        return "lock"
+    endings = {(".txt", ".in", ".toml", "Pipfile"): "requirements", (".yaml", ".yml"): "configuration"}
+    endings |= {(".sh", ".bash", ".slurm", ".sbatch"): "shell script"}
+    known = (note for ends, note in endings.items() if name.endswith(ends))
+    return "image" if "Dockerfile" in name else next(known, "file")
 
 
 def _repository(path: str, repository: str | None, model: str | None, facts: Facts, report: Report) -> str:

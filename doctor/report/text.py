@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from doctor import __version__
 from doctor.model import Finding, Remedy, Severity
 from doctor.report import Report
-from doctor.report.groups import Entry, Group, groups
+from doctor.report.groups import FILES, Entry, Group, groups
 from doctor.report.wording import (
     closing,
     count,
@@ -142,22 +142,23 @@ class _Page:
         if remedy.kind == "variable":
             values = [line if line.startswith("export ") else f"export {line}" for line in values]
         text = printable(homeless(remedy.text, self.report))
+        if remedy.kind == "edit" and len(values) == 1 and values[0] in text:
+            values = []  # a word to write in the file, and not a line to paste
         if values and text.endswith(f"`{values[0]}`"):
             text = text.removesuffix(f"`{values[0]}`").rstrip() + ":"
         yield from self.prose(text, 4, lead=self.arrow)
         yield from ([("      ", ""), (value, PASTE)] for value in values)
 
     def healthy(self) -> Iterator[Line]:
-        """One line for each healthy thing the user owns, scripts as a count."""
+        """One line for each healthy thing the user owns, files as a count."""
         quiet = [group for group in groups(self.report) if not group.findings]
-        named = [group for group in quiet if self.report.verbose or group.note != "script"]
+        named = [group for group in quiet if self.report.verbose or group.note not in FILES]
         shown = named if self.report.verbose else named[: SKIPS + 1]
         yield from [[]] if quiet else []
         yield from map(self.title, shown)
-        more = len(quiet) - len(shown)
+        more = [group.note for group in quiet if group not in shown]
         if more:
-            others = ("script", None) if len(shown) == len(named) else ("other file or model", "other files and models")
-            yield [(f"{self.marks[None]} ", STYLES[None]), (count(more, *others), "")]
+            yield [(f"{self.marks[None]} ", STYLES[None]), (_others(more), "")]
 
     def skips(self) -> Iterator[Line]:
         skips = self.report.diagnosis.skipped
@@ -174,6 +175,17 @@ class _Page:
         worst = min(map(severity, self.report.diagnosis.findings), key=list(Severity).index, default=None)
         said, command = closing(self.report)
         yield from ([], [(said, STYLES[worst]), (f" {command}" if command else "", PASTE)])
+
+
+def _others(notes: list[str]) -> str:
+    """Healthy things that are not named: `2 scripts, 1 other file`."""
+    if any(note not in FILES for note in notes):
+        return count(len(notes), "other file or model", "other files and models")
+    scripts, notebooks = (notes.count(note) for note in FILES[:2])
+    others = len(notes) - scripts - notebooks
+    what = count(others, "other file") if scripts or notebooks else count(others, "file")
+    parts = [count(scripts, "script") if scripts else "", count(notebooks, "notebook") if notebooks else ""]
+    return ", ".join(filter(None, (*parts, what if others else "")))
 
 
 def _lines(findings: Iterable[Finding]) -> str:

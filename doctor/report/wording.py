@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import textwrap
+from typing import TYPE_CHECKING
 
-from doctor.model import NEWEST, Facts, Finding, Severity, Skip
+from doctor.model import NEWEST, Facts, Finding, Severity, Skip, normalise
 from doctor.printable import printable as printable
 from doctor.report import Report
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 PACKAGES = ("transformers", "torch", "peft", "bitsandbytes")
 
@@ -69,12 +73,28 @@ def together(facts: Facts) -> str:
 
 
 def judged(report: Report) -> str | None:
-    """What the findings were judged against, where that is not the installed release."""
-    if report.against:
-        return f"judged against {' and '.join(report.against)}"
-    if "transformers" not in report.facts.packages:
+    """What the findings were judged against, where that is not the installed release, or not a known one."""
+    if "transformers" not in report.facts.packages and not report.against:
         return f"no transformers is installed here: judged against {NEWEST}, the newest known release"
-    return None
+    against = f"judged against {' and '.join(report.against)}" if report.against else ""
+    newer = [
+        f"{release} is newer than {NEWEST}, the newest known release: what it changed is not known"
+        for release in _unknown(report)
+    ]
+    return "; ".join(filter(None, (against, *newer))) or None
+
+
+def _unknown(report: Report) -> list[Version]:
+    """The judged releases of transformers that came after this doctor."""
+    from packaging.version import Version
+
+    releases = [report.facts.transformers]
+    if report.against:
+        from packaging.requirements import Requirement
+
+        asked = [wanted for wanted in map(Requirement, report.against) if normalise(wanted.name) == "transformers"]
+        releases = [Version(each.version) for wanted in asked for each in wanted.specifier] or releases
+    return [release for release in releases if release.release[:2] > Version(NEWEST).release[:2]]
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -88,12 +88,13 @@ class _Look:
         self.reading: Reading | None = None
         self.measure: Measure | None = None
         special: set[str] = set()
+        self.unread: tuple[Skip, ...] = ()
         if wanted.model is not None:
             self.reading = Reading(wanted.model, wanted.transformers, skipped, path)
             self.measure = Measure(self.reading, wanted.max_length, skipped, path)
             special = {*wanted.model.added_tokens, *self.reading.tokens.values()}
         else:
-            skipped.append(Skip(path, f"was neither rendered nor counted in tokens: {wanted.why_no_model}"))
+            self.unread = (Skip(path, f"was neither rendered nor counted in tokens: {wanted.why_no_model}"),)
         self.survey = Survey(special, training if held_out(path) else None)
 
     def facts(self) -> DataFacts | None:
@@ -105,7 +106,10 @@ class _Look:
         else:
             self._weigh(items, self.measure)
         if not self.survey.rows and not self.survey.tally.counts:
+            if not any(skip.id in (self.path, *self.files) for skip in self.skipped):
+                self.skipped.append(Skip(self.path, "holds no row"))
             return None
+        self.skipped += self.unread
         return self._facts()
 
     def _items(self, file: str) -> Iterator[Item]:

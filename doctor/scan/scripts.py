@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from os.path import basename, dirname, isdir, realpath
+from itertools import chain
+from os.path import basename, dirname, isdir, join, realpath
 
 from doctor.chat.rows import is_data, might_be_data
 from doctor.model import Export, Launch, ModelFacts, Skip, Source
@@ -47,7 +48,14 @@ class Reader:
         self._wanted = cache(wanted)
 
     def target(self, path: str) -> None:
-        """A file or folder that the user named."""
+        """A file or folder that the user named; one with nothing to read in it is said so."""
+        self._target(path)
+        seen = (self.sources, self.models, self.data, self.launches, self.exports, (skip.id for skip in self.skipped))
+        inside = path.rstrip(os.sep) + os.sep
+        if not any(each == path or each.startswith(inside) for each in chain(*seen, map(_config, self.models))):
+            self.skipped.append(Skip(path, "holds no script, notebook, configuration, requirements, model or data set"))
+
+    def _target(self, path: str) -> None:
         if isdir(path):
             self.folder(path, headers=True)
         elif basename(path) == "config.json":
@@ -152,7 +160,7 @@ class Reader:
                 if place is None or around is None or remote_code(around):
                     read.append(self._source(entry.path, place, around, entry.is_symlink()))
             elif entry.name.endswith(".ipynb") or (headers and place is None and is_text(entry.name)):
-                self.target(entry.path)
+                self._target(entry.path)
             elif headers and place is None and entry.name.endswith((*CONFIGURATIONS, *SHELLS)):
                 self.launch(entry.path)
             elif headers and place is None and might_be_data(entry.name):
@@ -204,6 +212,10 @@ class Reader:
             for source in code:
                 if not source.size and (content := self._content(source.path)):
                     self.sources[source.path] = _kept(source, *content)
+
+
+def _config(folder: str) -> str:
+    return join(folder, "config.json")
 
 
 def _kept(source: Source, data: bytes, text: str) -> Source:

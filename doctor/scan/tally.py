@@ -43,7 +43,8 @@ class Tally:
         self.last[name] = number
         count[0] += 1
         if len(self.rows[name]) < EXAMPLES:
-            self.rows[name].append(Row(number, excerpt(text)))
+            # Why a row cannot be read is said in our words, and whole.
+            self.rows[name].append(Row(number, excerpt(text, 4 * WIDTH if name == "malformed" else WIDTH)))
 
     def seen(self, scale: dict[str, int] | None = None) -> dict[str, Seen]:
         """The counts as facts; those of `scale` stand for so many rows each."""
@@ -54,7 +55,7 @@ class Tally:
         }
 
 
-def excerpt(text: str) -> str:
+def excerpt(text: str, width: int = WIDTH) -> str:
     """The beginning of a text on one line."""
-    line = " ".join(text[: 4 * WIDTH].split())
-    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+    line = " ".join(text[: 4 * width].split())
+    return line if len(line) <= width else line[: width - 1] + "…"

@@ -296,3 +296,18 @@ def test_an_override_is_handed_what_it_does_not_take(text: str, version: str, sa
     (finding,) = answer(text, version, OVERRIDE)
     assert says in finding.message
     assert answer(text.replace("): pass", ", **kwargs): pass"), version, OVERRIDE) == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ("TrainingArguments('out', train_sampling_strategy='sequential')", "upgrade transformers to 5.2 or newer, or "),
+        ("TrainingArguments('out', overwrite_output_dir=True)", "leave `overwrite_output_dir` out"),
+    ],
+)
+def test_an_argument_that_is_too_new_and_one_that_is_gone(call: str, says: str) -> None:
+    version = "4.47.1" if "upgrade" in says else "5.23.0"
+    source = Source("train.py", "script", f"from transformers import TrainingArguments\n{call}")
+    facts = Facts(sources=(source,), packages={"transformers": Package("transformers", version)})
+    (finding,) = diagnose(facts, select=["removed-argument"]).findings
+    assert finding.remedy.text.startswith(says)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,19 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     with writer.stderr as stderr:
         assert stderr.read() == b""
     assert writer.wait() in (0, 141)
+
+
+def test_an_error_stands_behind_the_report_it_is_about(work: Path) -> None:
+    command = [sys.executable, "-m", "doctor", "fix", "tiny"]
+    both = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    assert both.endswith("doctor: nothing was changed, for there is no terminal to ask on: pass --yes to apply\n")
+    gone = subprocess.run(
+        f"{shlex.join(command)} | true; exit ${{PIPESTATUS[0]}}", shell=True, executable="/bin/bash",
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "Traceback" not in gone.stderr
+    assert "Broken" not in gone.stderr
+    assert gone.returncode in (1, 141)
 
 
 def test_closed_streams_are_no_error(tmp_path: Path) -> None:

@@ -303,8 +303,23 @@ def test_a_process_that_is_ahead_is_no_earlier_run(make: Make, monkeypatch: pyte
     for rank in (1, 0):
         monkeypatch.setattr(train, "RANK", rank)
         train._ready(folder, config, resume=False, fresh=False)
+    train._ready(folder, config, resume=False, fresh=False)  # it ended before its first update
+    (folder.checkpoints / "step-1").mkdir()
     with pytest.raises(UsageError, match="holds a run already"):
         train._ready(folder, config, resume=False, fresh=False)
+
+
+def test_what_ends_a_run_before_it_begins_does_not_block_the_next(make: Make, tmp_path: Path) -> None:
+    from doctor.settings import UsageError
+    from doctor.trainer.train import train
+
+    wrong = make(lora={"targets": ["q_proj", "qkv"]})
+    with pytest.raises(UsageError, match=r"the model has no module 'qkv'; it has down_proj, .*q_proj, .*v_proj"):
+        train(wrong)
+    assert train(make(max_steps=1))["steps"] == 1
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"cannot write .*/file/run: Not a directory; set another output"):
+        train(make().model_copy(update={"output": str(tmp_path / "file" / "run")}))
 
 
 def test_a_loss_that_is_no_number_ends_the_run(make: Make) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from doctor.diagnose import Diagnosis
-from doctor.model import Facts, Finding, Location, Package, Remedy, Severity
+from doctor.model import Facts, Finding, Location, Package, Remedy, Severity, Source
 from doctor.report import FORMATS, Report, render
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -116,3 +116,43 @@ def test_folders_are_named_where_they_change(sick: Report) -> None:
     lines = [line.strip() for line in text.splitlines()]
     assert lines.index("modeling_phi3.py:214") < lines.index("config.json")
     assert [line[-13:] for line in lines if line.startswith("~/.cache")] == ["0a67737cc96d/"] * 2
+
+
+@pytest.mark.parametrize("format", ["text", "plain", "markdown", "html"])
+def test_a_release_that_nobody_knows_yet_is_named(well: Report, format: str) -> None:
+    words = "5.24.1 is newer than 5.23.0, the newest known release: what it changed is not known"
+
+    def said(report: Report) -> bool:
+        return words in " ".join(render(report, format).replace("#", " ").split())
+
+    newer = {**well.facts.packages, "transformers": Package("transformers", "5.24.1")}
+    assert said(replace(well, facts=replace(well.facts, packages=newer)))
+    assert said(replace(well, against=("Transformers == 5.24.1", "torch==2.0")))
+    assert not said(replace(well, against=("transformers==5.23.4", "torch==5.24.1")))
+    assert not said(replace(well, facts=replace(well.facts, packages=newer), against=("transformers==4.47.1",)))
+
+
+def test_a_file_is_called_what_it_is(well: Report) -> None:
+    names = {
+        "Dockerfile": "image", "uv.lock": "lock", "requirements-dev.txt": "requirements",
+        "pyproject.toml": "requirements", "sft.yaml": "configuration", "run.sh": "shell script", "Makefile": "file",
+    }  # fmt: skip
+    sources = tuple(Source(f"/home/ada/runs/{name}", "text") for name in names)
+    found = tuple(
+        Finding("m", Remedy("advice", "r"), Location(source.path, 1), severity=Severity.HINT, id="a", title="t")
+        for source in sources
+    )
+    text = render(replace(well, facts=replace(well.facts, sources=sources), diagnosis=Diagnosis(found, ())), "text")
+    assert all(f"· {name}  {what}\n" in text for name, what in names.items())
+    sources = (*sources, Source("/home/ada/runs/a.py", "script"), Source("/home/ada/runs/b.ipynb", "notebook"))
+    assert "✓ 7 files\n" in render(replace(well, facts=replace(well.facts, sources=sources[:7])), "text")
+    quiet = render(replace(well, facts=replace(well.facts, sources=sources)), "text")
+    assert "✓ 1 script, 1 notebook, 7 other files\n" in quiet
+
+
+def test_a_word_to_write_stands_in_the_sentence(well: Report) -> None:
+    one = Remedy("edit", "write `eval_strategy`", "eval_strategy", safe=True)
+    found = Finding("m", one, Location("/home/ada/runs/sft.yaml", 3), severity=Severity.ERROR, id="a", title="t")
+    text = render(replace(well, diagnosis=Diagnosis((found,), ())), "text")
+    assert "    → write `eval_strategy`\n" in text
+    assert text.count("eval_strategy") == 1

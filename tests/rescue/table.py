@@ -6,7 +6,7 @@ SITE is a folder made by `pip install --target SITE transformers==V`.  Without -
 interpreter itself has is the target.  `fix` runs `doctor fix --yes` on copies of the repositories, `run` loads them
 untouched under `doctor run`, `none` shows what happens without the doctor.  --dead shows for every patch a case that
 fails without it.  A file is not promised to run on releases older than its own: such rows are printed and do not count.
-Exit 1 where anything else fails.
+Exit 1 where anything else fails whose cause is not among KNOWN.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,13 @@ from architectures import SUBSET
 HERE = Path(__file__).parent
 DOCTOR = (sys.executable, "-P", "-m", "doctor") if sys.version_info >= (3, 11) else (sys.executable, "-m", "doctor")
 WAYS = ("fix", "run", "none")
+KNOWN = (
+    (
+        r"4\.51\.3/phi3_ropeparams_\w+ 4\.57\.6 answers: Wrong",
+        "its config.json has rope_parameters alone, which no 4.x reads: saved-by-newer-transformers stays an error",
+    ),
+)
+"""Cases, each with its target and what fails, that cannot give their origin's numbers, and why."""
 Sites = dict[str, Path | None]
 Column = tuple[str, str]
 """A target release and a way."""
@@ -113,6 +121,12 @@ def promised(case: Path, version: str) -> bool:
     return _numbers(case.parent.name) <= _numbers(version)
 
 
+def known(case: Path, version: str, failed: str) -> str:
+    """Why a case does not give its origin's numbers on a release; empty where it should."""
+    told = f"{case.parent.name}/{case.name} {version} {failed}"
+    return next((why for pattern, why in KNOWN if re.match(pattern, told)), "")
+
+
 def _numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
 
@@ -130,7 +144,8 @@ def rows(found: dict[Column, Results]) -> Iterator[str]:
     for (version, way), table in found.items():
         for case, failed in table.items():
             if failed:
-                note = "" if promised(case, version) else " (a file newer than the release)"
+                why = known(case, version, failed) if promised(case, version) else "a file newer than the release"
+                note = f" ({why})" if why else ""
                 yield f"\n{case.parent.name} {case.name} on {version}, {way}{note}: {failed}"
     for way in dict.fromkeys(way for _, way in columns):
         results = [
@@ -140,7 +155,15 @@ def rows(found: dict[Column, Results]) -> Iterator[str]:
             for case, failed in table.items()
             if promised(case, version)
         ]
-        yield f"\n{way}: {results.count(None)} of {len(results)} pass"
+        told = [
+            known(case, version, failed)
+            for (version, w), table in found.items()
+            if w == way
+            for case, failed in table.items()
+            if failed and promised(case, version)
+        ]
+        rest = f"; {len(told) - told.count('')} fail as is explained" if any(told) else ""
+        yield f"\n{way}: {results.count(None)} of {len(results)} pass{rest}"
 
 
 def without_one(cases: Sequence[Path], targets: Sites, python: str) -> Iterator[tuple[str, str]]:
@@ -215,7 +238,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for way in options.way or WAYS[:2]
         }
     sys.stdout.write("\n".join(rows(found)) + "\n")
-    return int(any(failed and promised(case, v) for (v, _), table in found.items() for case, failed in table.items()))
+    return int(
+        any(
+            failed and promised(case, version) and not known(case, version, failed)
+            for (version, _), table in found.items()
+            for case, failed in table.items()
+        )
+    )
 
 
 def _installed() -> str:

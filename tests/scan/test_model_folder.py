@@ -67,8 +67,11 @@ def test_the_config_itself_as_a_target(place: Any) -> None:
 
 @pytest.mark.parametrize("config", ['{"name": "a web page"}', "{}"])
 def test_a_config_that_is_not_a_model_s(place: Any, config: str) -> None:
-    facts = place.scan(place.put("m/config.json", config).parent)
-    assert (facts.models, facts.skipped) == ((), ())
+    path = place.put("m/config.json", config)
+    for target in (path, path.parent):
+        facts = place.scan(target)
+        assert (facts.models, [skip.id for skip in facts.skipped]) == ((), [str(target)])
+        assert facts.skipped[0].reason.startswith("holds no script, notebook,")
 
 
 @pytest.mark.parametrize(

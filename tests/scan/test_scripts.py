@@ -145,9 +145,19 @@ def test_a_sparse_file_of_fifty_megabytes_is_not_read(place: Any) -> None:
     assert SOURCE_LIMIT == 10_000_000
 
 
-def test_an_empty_file_has_nothing_to_say(place: Any) -> None:
-    facts = place.scan(place.put("a.py"))
-    assert (facts.sources, facts.skipped) == ((), ())
+def test_a_target_with_nothing_in_it_is_said_so(place: Any) -> None:
+    path = place.put("p/a.py")
+    for target in (path, path.parent):
+        facts = place.scan(target)
+        assert [skip.id for skip in facts.skipped] == [str(target)]
+        assert facts.skipped[0].reason.startswith("holds no script, notebook,")
+
+
+def test_targets_within_each_other_and_named_twice_are_read_once(place: Any) -> None:
+    path, other = place.put("p/a.py", "x = 1"), place.put("p/b.py")
+    facts = place.scan(path.parent, path, path, path.parent)
+    assert ([source.path for source in facts.sources], facts.skipped) == ([str(path)], ())
+    assert [skip.id for skip in place.scan(path.parent, other).skipped] == [str(other)]
 
 
 def test_things_that_only_look_like_files(place: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -240,7 +250,8 @@ def test_files_that_come_and_go_during_the_scan(place: Any) -> None:
     try:
         for _ in range(20):
             facts = place.scan(place.root / "p")
-            assert {skip.reason for skip in facts.skipped} <= {"is gone, or links to a file that is"}
+            reasons = {skip.reason for skip in facts.skipped if skip.id != str(place.root / "p")}
+            assert reasons <= {"is gone, or links to a file that is"}
     finally:
         done.set()
         thread.join()

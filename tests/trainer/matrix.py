@@ -39,6 +39,18 @@ LAUNCHERS = {
 RIVALS = {"doctor": "doctor train", "trainer": "transformers.Trainer and peft", "trl": "TRL's SFTTrainer"}
 SOME = 24
 """Rows whose training is timed."""
+SPEAK = """
+import json, sys, torch, transformers
+from pathlib import Path
+from doctor.trainer.model import load_run
+run, ids = Path(sys.argv[1]), torch.arange(3, 27)[None]
+def said(model):
+    asked = {"attention_mask": torch.ones_like(ids), "max_new_tokens": 24, "min_new_tokens": 24, "do_sample": False}
+    return model.eval().generate(ids, **asked)[0, ids.shape[1]:].tolist()
+merged = transformers.AutoModelForCausalLM.from_pretrained(run / "merged", torch_dtype=torch.float32)
+print(json.dumps([said(load_run(run, "cpu")[0]), said(merged)]))
+"""
+"""What a run's adapter says, and the model that it is merged into: 24 tokens each, the likeliest."""
 
 
 def say(line: str = "") -> None:
@@ -92,6 +104,16 @@ class Bench:
             raise SystemExit(f"{release}: {file.name} failed:\n{done.stderr[-2000:]}")
         return self.work / file.stem
 
+    def merged(self, release: str, run: Path) -> list[list[int]]:
+        """The tokens of a run's adapter, and of what `doctor export` makes of it."""
+        for words in (["-m", "doctor", "export", str(run)], ["-c", SPEAK, str(run)]):
+            command = [self.python(release), *words]
+            done = subprocess.run(command, env=self.environment(release), cwd=self.work, capture_output=True, text=True)
+            if done.returncode:
+                raise SystemExit(f"{release}: {words[1][:9]} failed:\n{done.stderr[-2000:]}")
+        tokens: list[list[int]] = json.loads(done.stdout)
+        return tokens
+
     def expect(self, met: bool) -> str:
         """`yes`, or `NO`, which fails the whole."""
         self.wrong += not met
@@ -118,20 +140,24 @@ def apart(one: Path, other: Path) -> float:
 
 def releases(bench: Bench) -> None:
     """One run on every release."""
-    say("| release | updates | first loss | last loss | held out | losses apart | adapters apart | labels | holds |")
-    say("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    heads = ("release", "updates", "first loss", "last loss", "held out", "losses apart", "adapters apart", "labels")
+    say(f"| {' | '.join(heads)} | merged tokens | holds |")
+    say("| --- |" + " --- |" * (len(heads) + 1))
     base: Path | None = None
+    said: list[int] = []
     for name in bench.sites:
         run = bench.train(name, bench.config(f"on-{name}"))
         base = base or run
         losses, digests = curve(run), [json.loads((one / "data.json").read_text())["digest"] for one in (run, base)]
         trained = [line["loss"] for line in lines(run) if "loss" in line]
         far, weights = max(abs(a - b) for a, b in zip(losses, curve(base), strict=True)), apart(run, base)
-        held = bench.expect(far < LOSSES and weights < ADAPTERS and digests[0] == digests[1])
-        say(
-            f"| {name} | {len(trained)} | {trained[0]:.6f} | {trained[-1]:.6f} | {losses[-1]:.6f} | {far:.1e} | "
-            f"{weights:.1e} | {'equal' if digests[0] == digests[1] else 'other'} | {held} |"
-        )
+        tokens = bench.merged(name, run)
+        said = said or tokens[0]
+        equal = {"labels": digests[0] == digests[1], "tokens": all(one == said for one in tokens)}
+        held = bench.expect(far < LOSSES and weights < ADAPTERS and all(equal.values()))
+        told = (f"{trained[0]:.6f}", f"{trained[-1]:.6f}", f"{losses[-1]:.6f}", f"{far:.1e}", f"{weights:.1e}")
+        alike = ("equal" if same else "other" for same in equal.values())
+        say(f"| {' | '.join([name, str(len(trained)), *told, *alike, held])} |")
     say()
 
 

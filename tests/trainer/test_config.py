@@ -77,7 +77,7 @@ def test_other_errors(file: Path, tmp_path: Path) -> None:
         read_config(file, ["epochs"])
     with pytest.raises(UsageError, match="early_stopping needs held-out rows"):
         read_config(file, ["early_stopping=2", "data.holdout=0"])
-    with pytest.raises(UsageError, match=r"gone\.jsonl is neither in the current folder nor in "):
+    with pytest.raises(UsageError, match=r"there is no gone\.jsonl in the current folder, nor in "):
         read_config(file, ["data.path=gone.jsonl"])
     with pytest.raises(UsageError, match="No such file"):
         read_config(tmp_path / "gone.yaml")
