@@ -29,7 +29,7 @@ DOCTOR = (sys.executable, "-P", "-m", "doctor") if sys.version_info >= (3, 11) e
 WAYS = ("fix", "run", "none")
 KNOWN = (
     (
-        r"4\.51\.3/phi3_ropeparams_\w+ 4\.57\.6 answers: Wrong",
+        r"4\.(48|49|50|51)\.\d/phi3_ropeparams_\w+ 4\.57\.6 answers: Wrong",
         "its config.json has rope_parameters alone, which no 4.x reads: saved-by-newer-transformers stays an error",
     ),
 )
