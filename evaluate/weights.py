@@ -67,6 +67,9 @@ def load(config: Config) -> Weights:
     """Load the configuration's folder; raises UsageError where it holds nothing that could be loaded."""
     for name in ("torch", "transformers", "peft"):
         needed(name, "train")
+    from doctor.trainer.model import quieten
+
+    quieten()
     path = Path(config.model).expanduser()
     if (path / "adapter_config.json").is_file():
         model, tokenizer, sources = _adapter(path, config)
