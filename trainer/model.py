@@ -8,7 +8,6 @@ a machine without a GPU (from 4.50 on).
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
 import sys
 import warnings
@@ -35,7 +34,6 @@ SYNCHRONOUS = "HF_DEACTIVATE_ASYNC_LOAD"
 def quieten() -> None:
     """Leave out what the libraries say of their own future and of each other."""
     transformers.utils.logging.set_verbosity_error()
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     for category in (FutureWarning, DeprecationWarning):
         warnings.filterwarnings("ignore", category=category)
     warnings.filterwarnings("ignore", message="mtime may not be reliable")
