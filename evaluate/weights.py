@@ -65,8 +65,12 @@ class Weights:
 
 def load(config: Config) -> Weights:
     """Load the configuration's folder; raises UsageError where it holds nothing that could be loaded."""
-    for name in ("torch", "transformers", "peft"):
+    for name in ("torch", "transformers"):
         needed(name, "train")
+    from doctor.trainer.model import quieten
+
+    quieten()
+    needed("peft", "train")
     path = Path(config.model).expanduser()
     if (path / "adapter_config.json").is_file():
         model, tokenizer, sources = _adapter(path, config)

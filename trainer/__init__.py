@@ -18,8 +18,8 @@ NEEDED = ("pydantic", "torch", "transformers", "peft", "accelerate", "tokenizers
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
-def require(*names: str) -> None:
+def require(*names: str, what: str = "training") -> None:
     """Raise UsageError, with the command that installs it, where a distribution that a run imports is not there."""
     missing = [name for name in names or NEEDED if find_spec(name) is None]
     if missing:
-        raise UsageError(f"training needs {', '.join(missing)}: run `pip install 'tune-doctor[train]'`")
+        raise UsageError(f"{what} needs {', '.join(missing)}: run `pip install 'tune-doctor[train]'`")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -28,6 +29,14 @@ RELEASE = Version(transformers.__version__)
 DTYPE = "dtype" if Version("4.56.0.dev0") <= RELEASE else "torch_dtype"
 """The argument of `from_pretrained`."""
 SYNCHRONOUS = "HF_DEACTIVATE_ASYNC_LOAD"
+
+
+def quieten() -> None:
+    """Leave out what the libraries say of their own future and of each other."""
+    transformers.utils.logging.set_verbosity_error()
+    for category in (FutureWarning, DeprecationWarning):
+        warnings.filterwarnings("ignore", category=category)
+    warnings.filterwarnings("ignore", message="mtime may not be reliable")
 
 
 def load_tokenizer(model: str, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:

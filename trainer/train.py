@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,7 @@ from doctor.trainer.data import Prepared, prepare
 from doctor.trainer.encode import Encoder
 from doctor.trainer.export import saved
 from doctor.trainer.loss import Loss
-from doctor.trainer.model import load_tokenizer, sharded
+from doctor.trainer.model import load_tokenizer, quieten, sharded
 from doctor.trainer.plan import Plan, packed
 from doctor.trainer.progress import progress
 from doctor.trainer.report import html
@@ -39,7 +38,7 @@ RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE",
 
 def train(config: Config, resume: bool = False, fresh: bool = False, command: str = "", facts: str = "") -> Result:
     """Train, and write the run's folder; `facts` is what facts.json holds.  Raises UsageError."""
-    _quieten()
+    quieten()
     if RANK:
         transformers.utils.logging.disable_progress_bar()
     folder = RunFolder(Path(config.output))
@@ -65,14 +64,6 @@ def train(config: Config, resume: bool = False, fresh: bool = False, command: st
         write_json(folder.result, dict(result))
         html.write(folder.path, __version__)
     return result
-
-
-def _quieten() -> None:
-    """Leave out what the libraries say of their own future and of each other."""
-    transformers.utils.logging.set_verbosity_error()
-    for category in (FutureWarning, DeprecationWarning):
-        warnings.filterwarnings("ignore", category=category)
-    warnings.filterwarnings("ignore", message="mtime may not be reliable")
 
 
 def _ready(folder: RunFolder, config: Config, resume: bool, fresh: bool) -> None:

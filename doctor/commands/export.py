@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     from doctor.trainer.export.source import find
 
     forms = bundle.names(options.gguf, options.ollama)
-    require("torch", "safetensors", "tokenizers", "jinja2")
+    require("torch", "safetensors", "tokenizers", "jinja2", what="export")
     if forms:
         _require_gguf()
     given = Path(options.source).expanduser()

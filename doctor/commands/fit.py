@@ -79,13 +79,15 @@ def _run(facts: Facts, options: argparse.Namespace, card: int | None) -> Run:
 
 
 def _emit(found: Forecast, options: argparse.Namespace) -> None:
-    if options.format == "text" and not options.output:
-        from doctor.commands.terminal import stdout
+    from doctor.commands.terminal import stdout
+
+    console = stdout()
+    if options.format == "text" and not options.output and console.is_terminal:
         from doctor.report import fit_text
 
-        fit_text.show(found, stdout())
+        fit_text.show(found, console)
         return
-    text = _rendered(found, options.format)
+    text = _rendered(found, options.format, 120 if options.output else console.width)
     if not options.output:
         sys.stdout.write(text)
         return
@@ -95,7 +97,7 @@ def _emit(found: Forecast, options: argparse.Namespace) -> None:
         raise UsageError(f"cannot write {options.output}: {error.strerror}") from error
 
 
-def _rendered(found: Forecast, form: str) -> str:
+def _rendered(found: Forecast, form: str, width: int) -> str:
     if form == "json":
         from doctor.report import fit_json
 
@@ -111,5 +113,5 @@ def _rendered(found: Forecast, form: str) -> str:
     from doctor.report import fit_text
 
     page = StringIO()
-    fit_text.show(found, Console(file=page, width=120, highlight=False, emoji=False))
-    return page.getvalue()
+    fit_text.show(found, Console(file=page, width=width, highlight=False, emoji=False))
+    return "".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())

@@ -25,8 +25,14 @@ def stderr() -> Console:
     return _console(sys.stderr)
 
 
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader went away (`doctor fit | head`): rich would exit with 1, which says that something was found."""
+        raise BrokenPipeError
+
+
 def _console(file: TextIO) -> Console:
-    return Console(file=file, highlight=False, emoji=False)
+    return _Terminal(file=file, highlight=False, emoji=False)
 
 
 def line(console: Console, *parts: str | tuple[str, str]) -> None:

@@ -6,11 +6,11 @@ The page refers to nothing outside itself and runs no script; everything from ou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 
 from doctor import __version__
-from doctor.model import DataFacts, Severity, Shown
+from doctor.model import DataFacts, Finding, Severity, Shown
 from doctor.report import Report
 from doctor.report.groups import Entry, Group, groups
 from doctor.report.html_style import STYLE
@@ -20,6 +20,7 @@ from doctor.report.wording import (
     gpus,
     homeless,
     judged,
+    lines,
     place,
     printable,
     severity,
@@ -64,29 +65,34 @@ def _group(group: Group, report: Report) -> Iterator[str]:
 
 
 def _entry(entry: Entry, report: Report) -> str:
-    first = entry.first
-    said = "".join(f"<p>{_words(homeless(message, report))}{_lines(found)}</p>" for message, found in _messages(entry))
+    first, messages = entry.first, entry.messages()
     where = f"<p class=soft>{_safe(place(first, report))}</p>" if first.where else ""
-    remedies = []
-    for finding in entry.findings:
-        remedy = report.remedy(finding)
-        text, value = homeless(remedy.text, report), homeless(remedy.value or "", report)
-        if f"`{value}`" in text:
+    said, shared = [], len(entry.remedies()) == 1
+    for message, findings in messages.items():
+        lead = f"<b>{lines(findings)}</b>: " if len(messages) > 1 and first.where else ""
+        also = lines(findings[1:]) if len(messages) == 1 else ""
+        more = f" <span class=soft>(also {also})</span>" if also else ""
+        said.append(f"<p>{lead}{_words(homeless(message, report))}{more}</p>")
+        said += [] if shared else _remedies(findings, report)
+    said += _remedies(entry.findings, report) if shared else []
+    # What one command mends together says so once.
+    said += [
+        f"<pre>{_safe(command)}</pre>" for command in dict.fromkeys(map(report.mending, entry.findings)) if command
+    ]
+    title = f"<h3>{_words(first.title)} <code>{_safe(first.id)}</code></h3>"
+    return f"<article class={_class(severity(first))}>{title}{where}{''.join(said)}</article>"
+
+
+def _remedies(findings: Iterable[Finding], report: Report) -> list[str]:
+    """Each remedy once, with what is to be pasted; the command that rewrites the file is the entry's."""
+    shown = []
+    for finding in findings:
+        text, value = homeless(finding.remedy.text, report), homeless(finding.remedy.value or "", report)
+        if f"`{value}`" in text or report.mending(finding):
             value = ""
         pasted = f"<pre>{_safe(value, lines=True)}</pre>" if value else ""
-        remedies.append(f"<p>→ {_words(text)}</p>{pasted}")
-    title = f"<h3>{_words(first.title)} <code>{_safe(first.id)}</code></h3>"
-    return f"<article class={_class(severity(first))}>{title}{where}{said}{''.join(dict.fromkeys(remedies))}</article>"
-
-
-def _messages(entry: Entry) -> Iterator[tuple[str, list[int]]]:
-    for message, findings in entry.messages().items():
-        yield message, [finding.where.line for finding in findings if finding.where and finding.where.line]
-
-
-def _lines(numbers: list[int]) -> str:
-    also = ", ".join(map(str, numbers[1:]))
-    return f" <span class=soft>(also {'line' if len(numbers) == 2 else 'lines'} {also})</span>" if also else ""
+        shown.append(f"<p>→ {_words(text)}</p>{pasted}")
+    return list(dict.fromkeys(shown))
 
 
 def _data(data: DataFacts) -> str:

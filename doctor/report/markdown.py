@@ -54,15 +54,15 @@ def _versions(report: Report) -> list[tuple[str, str]]:
 
 def _row(finding: Finding, report: Report) -> tuple[str, ...]:
     remedy = report.remedy(finding)
-    todo = _escaped(homeless(remedy.text, report))
-    if remedy.value:
-        todo += f" {_code(homeless(remedy.value, report))}"
+    todo = _words(homeless(remedy.text, report))
+    if remedy.value and f"`{remedy.value}`" not in remedy.text:
+        todo += f": {_code(homeless(remedy.value, report))}"
     where = place(finding, report)
     return (
         severity(finding).value,
         finding.id,
         _code(where) if where else "environment",
-        _escaped(homeless(finding.message, report)),
+        _words(homeless(finding.message, report)),
         todo,
     )
 
@@ -71,9 +71,17 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
 
 
+def _words(text: str) -> str:
+    """A sentence of ours: what stands in backticks is code, the rest shows as it is."""
+    return "".join(
+        _code(part) if number % 2 else _escaped(part) for number, part in enumerate(re.split(r"`([^`]+)`", text))
+    )
+
+
 def _escaped(text: str) -> str:
     """Text that Markdown shows as it is: no links, HTML, emphasis or table cells of its own."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", printable(text))
+    # An underscore within a word is no emphasis.
+    return re.sub(r"([\\`*\[\]<>|#]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", printable(text))
 
 
 def _code(text: str) -> str:

@@ -6,11 +6,11 @@ Lines are made of pieces, (words, style), so that rich is needed, and imported, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from doctor import __version__
-from doctor.model import Finding, Remedy, Severity
+from doctor.model import Remedy, Severity
 from doctor.report import Report
 from doctor.report.groups import FILES, Entry, Group, groups
 from doctor.report.wording import (
@@ -19,6 +19,7 @@ from doctor.report.wording import (
     gpus,
     homeless,
     judged,
+    lines,
     place,
     printable,
     severity,
@@ -128,9 +129,9 @@ class _Page:
         for message, findings in messages.items():
             text = printable(homeless(message, self.report))
             if len(messages) > 1:
-                yield from self.prose(": ".join(filter(None, (_lines(findings), text))), 4)
+                yield from self.prose(": ".join(filter(None, (lines(findings), text))), 4)
             else:
-                also = _lines(findings[1:])
+                also = lines(findings[1:])
                 yield from self.prose(f"{text} (also {also})" if also else text, 4)
             for remedy in () if shared else Entry(tuple(findings)).remedies():
                 yield from self.remedy(remedy)
@@ -186,15 +187,3 @@ def _others(notes: list[str]) -> str:
     what = count(others, "other file") if scripts or notebooks else count(others, "file")
     parts = [count(scripts, "script") if scripts else "", count(notebooks, "notebook") if notebooks else ""]
     return ", ".join(filter(None, (*parts, what if others else "")))
-
-
-def _lines(findings: Iterable[Finding]) -> str:
-    """`line 12`, `lines 12, 30`; in notebooks `line 3 of cell 2`."""
-    numbers = list(dict.fromkeys(_line(finding) for finding in findings if finding.where and finding.where.line))
-    return f"{'line' if len(numbers) == 1 else 'lines'} {', '.join(numbers)}" if numbers else ""
-
-
-def _line(finding: Finding) -> str:
-    where = finding.where
-    assert where is not None
-    return str(where.line) if where.cell is None else f"{where.line} of cell {where.cell}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from doctor.model import NEWEST, Facts, Finding, Severity, Skip, normalise
@@ -156,3 +157,15 @@ def skipped(skip: Skip, report: Report) -> str:
 def severity(finding: Finding) -> Severity:
     """A finding's severity; one that no check completed is a hint."""
     return finding.severity or Severity.HINT
+
+
+def lines(findings: Iterable[Finding]) -> str:
+    """`line 12`, `lines 12, 30`; in notebooks `line 3 of cell 2`."""
+    numbers = list(dict.fromkeys(_line(finding) for finding in findings if finding.where and finding.where.line))
+    return f"{'line' if len(numbers) == 1 else 'lines'} {', '.join(numbers)}" if numbers else ""
+
+
+def _line(finding: Finding) -> str:
+    where = finding.where
+    assert where is not None
+    return str(where.line) if where.cell is None else f"{where.line} of cell {where.cell}"

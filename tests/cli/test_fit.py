@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,22 @@ def test_check_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--vram", "24GiB", "--max-length", "4096"]) == 0
     assert json.loads(capsys.readouterr().out)["findings"] == []
     assert main([*words, "--vram", "a lot"]) == 2
+
+
+@pytest.mark.usefixtures("phi3")
+def test_piped_lines_end_where_their_words_do(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["fit", "--model", "phi3-mini", "--vram", "4GiB"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 10
+    assert [line for line in lines if line.endswith(" ")] == []
+
+
+def test_a_reader_of_the_console_that_goes_away() -> None:
+    from doctor.commands import terminal
+
+    end, start = os.pipe()
+    os.close(end)
+    with os.fdopen(start, "w", buffering=1) as file:
+        with pytest.raises(BrokenPipeError):
+            terminal._console(file).print("words")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), start)

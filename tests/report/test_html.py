@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from doctor.diagnose import diagnose
-from doctor.model import DataFacts, Facts, Row, Seen, Shown
+from doctor.diagnose import Diagnosis, diagnose
+from doctor.model import DataFacts, Facts, Finding, Location, Remedy, Row, Seen, Severity, Shown
 from doctor.report import Report, render
 
 PIECES = ("<|user|>\n", "Is <b>", " it?", "</s>", "<|assistant|>", "Yes", ",", " it is", "\x1b[31m", "</s>")
@@ -44,3 +45,18 @@ def test_the_line_stands_where_the_row_is_cut() -> None:
 def test_nothing_from_outside_is_raw() -> None:
     assert "<b>" not in page() and "\x1b" not in page() and "<script" not in page() and "http" not in page()
     assert "answer-truncated" in page()
+
+
+def test_each_message_has_its_lines_and_remedy_and_the_command_stands_once(well: Report) -> None:
+    found = tuple(
+        Finding(
+            f"{name} is gone", Remedy("edit", f"write `new_{name}`"), Location("/home/ada/runs/a.py", line),
+            severity=Severity.ERROR, id="a", title="t", patch="evaluation-strategy",
+        )
+        for name, line in (("one", 3), ("two", 5), ("one", 9))
+    )  # fmt: skip
+    page = render(replace(well, diagnosis=Diagnosis(found, ())), "html")
+    assert (
+        "<p><b>lines 3, 9</b>: one is gone</p><p>→ write <code>new_one</code></p>"
+        "<p><b>line 5</b>: two is gone</p><p>→ write <code>new_two</code></p><pre>doctor fix</pre></article>"
+    ) in page
