@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,7 +24,8 @@ RELEASES = {"4.47": "4.47.1", "4.57": "4.57.6", "5.0": "5.0.0", "5.3": "5.3.0", 
 """The matrix: the name of each stack and its transformers release."""
 ORIGINS = ["4.36.2", "4.41.2", "4.47.1"]
 """Releases whose own files are made into remote code, of which every stack must run a few models."""
-MORE_ORIGINS = ["4.38.2", "4.40.2", "4.42.4", "4.44.2", "4.45.2", "4.51.3"]
+MORE_ORIGINS = ["4.37.2", "4.38.2", "4.39.3", "4.40.2", "4.42.4", "4.43.4", "4.44.2", "4.45.2", "4.46.3"]
+MORE_ORIGINS += ["4.48.3", "4.49.0", "4.50.3", "4.51.3"]
 """Releases that `nox -s rescue` adds, with all their models."""
 TRL = "trl==1.16.0"
 """What the trainer's speed is compared with; all that it needs is in the stack."""
@@ -73,7 +75,9 @@ def site(session: nox.Session, *wanted: str, name: str) -> str:
 def origins(session: nox.Session, versions: list[str]) -> list[str]:
     """Options of the rescue table: the releases of origin, and where their repositories are kept."""
     sites = [f"--origin={version}={site(session, f'transformers=={version}', name=version)}" for version in versions]
-    return [*sites, "--cases", str(session.cache_dir.resolve() / "cases")]
+    builders = (Path("tests/rescue", name).read_bytes() for name in ("corpus.py", "architectures.py"))
+    made = hashlib.sha256(b"".join(builders)).hexdigest()[:8]  # what an older corpus built is not asked
+    return [*sites, "--cases", str(session.cache_dir.resolve() / f"cases-{made}")]
 
 
 def release(session: nox.Session, name: str) -> str:

@@ -1,8 +1,9 @@
 """`prepare_inputs_for_generation` is written for what `generate` handed over in transformers 4.
 
 transformers hands the whole sequence's `cache_position` (5.2, 5.3) or none (from 5.4 on), from 5.2 on the whole
-sequence's positions, which an override of 4.x passes on beside the one new token, or drops for None (wrong positions,
-without an error), and from 5.18 on None for an attention mask of ones (`'NoneType' object has no attribute 'shape'`).
+sequence's positions, which an override of 4.x passes on beside the one new token, drops for None (wrong positions,
+without an error), or adds to in place (XGLM: every token two places further, without an error), and from 5.18 on None
+for an attention mask of ones (`'NoneType' object has no attribute 'shape'`).
 From 4.56 on, 5.0 excepted, it also hands a cache that forgets what is outside the sliding window, while such
 files mask for a cache that keeps everything, and a cache as `cache_params`, where Mamba's files make their own:
 `'DynamicCache' object has no attribute 'ssm_states'`.  The decorator gives the override what it was written for and
@@ -92,9 +93,13 @@ def _doctor_generation_inputs(prepare):
         if ids is not None and positions is not None and positions.shape[-1] != ids.shape[1]:
             if positions.shape[-1] < ids.shape[1]:  # 5.2 hands one position, also where the override drops the cache
                 positions = (kwargs["attention_mask"].long().cumsum(-1) - 1).clamp(min=0)
-            inputs["position_ids"] = positions[..., -ids.shape[1] :]
+            positions = positions[..., -ids.shape[1] :]
+        if positions is not None:  # a copy: some files add to them in place, and generate goes on counting from its own
+            inputs["position_ids"] = positions.clone()
         places = inputs.get("cache_position")  # some count them off the positions they were handed
         if ids is not None and places is not None and places.shape[0] != ids.shape[1]:
+            if inputs.get("past_key_values") is None:  # the whole text is handed in, or states are kept elsewhere
+                past = max(input_ids.shape[1] - ids.shape[1], 0)
             inputs["cache_position"] = torch.arange(past, past + ids.shape[1], device=ids.device)
         return inputs
 
@@ -147,6 +152,8 @@ class M(Tiny):
         keys, _ = past_key_values.update(states(input_ids.shape[1]), states(input_ids.shape[1]), 0)
         assert keys.shape[2] == attention_mask.shape[1], "the cache forgot what the mask counts"
         assert position_ids.shape == input_ids.shape, "positions of other tokens"
+        self.places = [*getattr(self, "places", []), position_ids.tolist()]
+        position_ids += 2  # in place, as XGLM does
         return self.answer(input_ids, past_key_values)
 
     def prepare_inputs_for_generation(
@@ -161,6 +168,7 @@ class M(Tiny):
 model = M(TinyConfig(sliding_window=2))
 model.says(prompt=4)
 assert model.seen == [4, 1, 1]
+assert model.places == [[[0, 1, 2, 3]], [[4]], [[5]]], "generate counts from positions that the file added to"
 """
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:

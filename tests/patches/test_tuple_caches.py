@@ -17,6 +17,8 @@ LAYERS = (("keys", "values"),)
 class Ids:
     """As much of a tensor as the functions ask for."""
 
+    device = None
+
     def __init__(self, length: int) -> None:
         self.shape = (2, length)
 
@@ -25,6 +27,9 @@ class Ids:
 
     def __getitem__(self, key: tuple[Any, slice]) -> Ids:
         return Ids(len(range(self.shape[-1])[key[1]]))
+
+    def clone(self) -> Ids:
+        return Ids(self.shape[-1])
 
 
 def function(name: str, **names: Any) -> Callable[..., Any]:
@@ -43,9 +48,20 @@ def prepare(self: Any, input_ids: Ids, past_key_values: Any = None, attention_ma
 @pytest.mark.parametrize(("cache", "step", "new"), [(None, None, 5), (LAYERS, 1, 1)])
 def test_mask_and_positions_of_a_tuple_cache(cache: Any, step: int | None, new: int) -> None:
     prepared = function("_doctor_generation_inputs", torch=None)(prepare)
-    inputs = prepared(None, Ids(5), past_key_values=cache, next_sequence_length=step, position_ids=Ids(5))
+    handed = Ids(5)
+    inputs = prepared(None, Ids(5), past_key_values=cache, next_sequence_length=step, position_ids=handed)
     assert inputs["attention_mask"].shape[-1] == 5
     assert inputs["position_ids"].shape[-1] == new
+    assert inputs["position_ids"] is not handed, "generate counts from its own, and files add to theirs in place"
+
+
+def test_places_of_a_whole_text_without_a_cache_begin_at_its_start() -> None:
+    def whole(self: Any, input_ids: Ids, attention_mask: Any = None, cache_position: Any = None, **kwargs: Any) -> Any:
+        return {"input_ids": input_ids, "past_key_values": None, "cache_position": types.SimpleNamespace(shape=(1,))}
+
+    torch = types.SimpleNamespace(arange=lambda first, last, device: (first, last))
+    inputs = function("_doctor_generation_inputs", torch=torch)(whole)(None, Ids(5), next_sequence_length=1)
+    assert inputs["cache_position"] == (0, 5)
 
 
 def test_positions_of_the_caller_stay_dropped_on_4() -> None:

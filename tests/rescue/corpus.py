@@ -43,15 +43,19 @@ def inputs() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def greedy(model: Any, ids: Any, mask: Any) -> Any:
-    """The tokens the model generates by always taking the likeliest."""
-    settings = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS, "do_sample": False, "use_cache": True}
+def greedy(model: Any, ids: Any, mask: Any, use_cache: bool = True) -> tuple[Any, Any]:
+    """The tokens the model generates by always taking the likeliest, and their scores, (new, batch, vocabulary)."""
+    import torch
+
+    settings = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS, "do_sample": False, "use_cache": use_cache}
+    settings |= {"return_dict_in_generate": True, "output_scores": True}
     try:
-        return model.generate(ids, attention_mask=mask, **settings)
+        answer = model.generate(ids, attention_mask=mask, **settings)
     except ValueError as error:  # a model without an attention mask
         if "not used by the model" not in str(error) or not bool(mask.all()):
             raise
-        return model.generate(ids, **settings)
+        answer = model.generate(ids, **settings)
+    return answer.sequences, torch.stack(answer.scores).float().clamp(min=-1e4)  # the end of text is -inf
 
 
 def losses(model: Any, ids: Any) -> Any:
@@ -203,13 +207,23 @@ def reference(model: Any) -> dict[str, Any]:
     for name in ("short", "padded", "long"):
         with torch.no_grad():
             answers[f"{name}_logits"] = model(given[name], attention_mask=given[f"{name}_mask"]).logits.float()
-            tokens = attempted(greedy, model, given[name], given[f"{name}_mask"])
-        answers |= {} if tokens is None else {f"{name}_tokens": tokens}
+            answers |= attempted(generated, model, given[name], given[f"{name}_mask"], name) or {}
     answers["tied"] = torch.tensor(tied(model))
     answers["checkpoints"] = torch.tensor(checkpoints(model, given["short"]))
     found = attempted(losses, model, given["short"])
     answers |= {} if found is None else {"losses": found}
     return {name: tensor.contiguous().clone() for name, tensor in answers.items()}
+
+
+def generated(model: Any, ids: Any, mask: Any, name: str) -> dict[str, Any]:
+    """Tokens and scores of generation at the origin; those without the cache too, where they are others."""
+    tokens, scores = greedy(model, ids, mask)
+    answers = {f"{name}_tokens": tokens, f"{name}_scores": scores}
+    without = attempted(greedy, model, ids, mask, False)
+    if without is not None and (without[1] - scores).abs().max() > 1e-3:
+        sys.stderr.write("at the origin: with its cache it says other than without\n")
+        answers |= {f"{name}_tokens_uncached": without[0], f"{name}_scores_uncached": without[1]}
+    return answers
 
 
 def checkpoints(model: Any, ids: Any) -> bool:
