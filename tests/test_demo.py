@@ -18,6 +18,7 @@ from doctor import demo
 from doctor.demo import fault
 from doctor.demo.rescue import Rescue
 from doctor.demo.story import Stopped
+from doctor.settings import UsageError
 
 FOLDER = "transformers/models/phi3"
 
@@ -49,6 +50,12 @@ def test_a_missing_extra_is_one_sentence_with_the_command(capfd):
     assert err.startswith("doctor: demo: it loads a model, and ")
     assert err.endswith("-m pip install 'tune-doctor[demo]'\n")
     assert err.count("\n") == 1
+
+
+def test_a_page_that_could_not_be_written_is_said_before_anything_is_fetched(tmp_path, capsys):
+    with pytest.raises(UsageError, match=r"cannot write .*/gone/page\.html: its folder does not exist"):
+        demo.demo(output=str(tmp_path / "gone" / "page.html"))
+    assert capsys.readouterr().out == ""
 
 
 def test_imports_of_the_library_become_absolute_and_those_of_the_model_stay(tmp_path):

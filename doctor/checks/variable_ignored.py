@@ -112,12 +112,18 @@ def _stores(code: Code) -> Iterator[tuple[ast.AST, str]]:
             known = "environ" in ast.unparse(call.func) or call.func.attr == "putenv"
             if known and isinstance(call.args[0], ast.Constant):
                 yield call, str(call.args[0].value)
+    if code.notebook is not None:
+        for line in code.nodes(ast.Pass):
+            if match := MAGIC.search(code.lines()[line.lineno - 1]):
+                yield line, match[1]
 
 
 SET = re.compile(
     r"^[ \t]*(?:export |ENV |ARG |set |-e |- )?[ \t]*(" + "|".join(VARIABLES) + r")(?=[ \t]*[=:]|[ \t]+\S)"
 )
 """A line of a shell script, a Dockerfile or a list of variables that sets one."""
+MAGIC = re.compile(r"\bpass  # _doctor_magic_ ?%(?:set_)?env[ \t]+(" + "|".join(VARIABLES) + r")(?=[ \t]*=|[ \t]+\S)")
+"""A line of a notebook that sets one, out of the way of the parser."""
 
 
 def _lines(code: Code, facts: Facts) -> Iterator[Finding]:
@@ -159,7 +165,8 @@ def _read(code: Code, facts: Facts) -> Iterator[Finding]:
             severity = Severity.WARNING if name in COSTLY else Severity.HINT
             message = f"{name} is set here, but {distribution} {version} does not read it"
             text = f"set {ignored.instead}" if ignored.instead else "leave it out: it has no effect"
-            yield Finding(message, Remedy("advice", text), code.location(node), f"variable:{name}", severity=severity)
+            construct = f"variable{' in text' if isinstance(node, ast.Pass) else ''}:{name}"
+            yield Finding(message, Remedy("advice", text), code.location(node), construct, severity=severity)
 
 
 variable_ignored = replace(

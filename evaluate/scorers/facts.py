@@ -169,6 +169,11 @@ def _other_relation(sample: Sample, text: str) -> Iterator[Fault]:
             yield CONTRADICTED, f" where the right answer says {' or '.join(sorted(wanted))!r}", span
 
 
+def _spelled(name: str, text: str) -> str:
+    """A folded name as the text writes it: `SmolLM`, not `Smollm`."""
+    return next((word for word in re.findall(r"[\w'-]+", text) if fold(word) == name), name.title())
+
+
 def _gap(sample: Sample, text: str) -> str:
     """What the reference says and the answer does not, where the reference is all there is to go by."""
     said_numbers, right = ({n for n, _, _ in numbers(part)} for part in (text, sample.reference))
@@ -187,7 +192,8 @@ def _gap(sample: Sample, text: str) -> str:
         and not any(re.search(rf"\b{re.escape(name)}\b", fold(text)) for name in wanted)
         and not right & said_numbers
     ):
-        return f"names none of {', '.join(sorted(name.title() for name in wanted))}, which the reference names"
+        named = sorted({_spelled(name, sample.reference) for name in wanted})
+        return f"names none of {', '.join(named)}, which the reference names"
     if all(Statement(part, 0, len(part)).denies or _YES_NO.match(fold(part)) for part in (text, sample.reference)):
         return ""  # both say no, each in its own words
     key = content(sample.reference) - asked

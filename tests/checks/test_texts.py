@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from doctor.cli import main
-from doctor.diagnose import assume
-from doctor.model import Facts, Package
+from doctor.diagnose import assume, diagnose
+from doctor.model import Facts, Package, Source
 from doctor.signatures import judged
 
 SHELL = """#!/bin/bash
@@ -170,3 +171,21 @@ def test_the_hub_is_judged_by_what_the_assumed_release_allows(hub: str, tmp_path
     assert str(judged("huggingface_hub", facts)) == "huggingface_hub 0.36.2"
     facts = assume(Facts(packages={"huggingface-hub": Package("huggingface-hub", "2.4.0")}), "transformers==4.47.1")
     assert not judged("huggingface_hub", facts).installed
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("%env TRANSFORMERS_CACHE=/content/hf", 1),
+        ("%set_env TRANSFORMERS_CACHE /content/hf", 1),
+        ("%env TRANSFORMERS_CACHE", 0),
+        ("%env HF_HUB_CACHE=/content/hf", 0),
+        ("# %env TRANSFORMERS_CACHE=/content/hf", 0),
+    ],
+)
+def test_a_variable_that_a_notebook_sets_by_a_magic(line: str, found: int) -> None:
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": ["x = 1\n", line]}
+    source = Source("a.ipynb", "notebook", json.dumps({"cells": [cell], "nbformat": 4, "metadata": {}}))
+    facts = Facts(sources=(source,), packages={"transformers": Package("transformers", "5.23.0")})
+    findings = diagnose(facts, select=["variable-ignored"]).findings
+    assert [(str(each.where), each.patch) for each in findings] == [("a.ipynb:cell 0:2", None)] * found

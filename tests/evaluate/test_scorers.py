@@ -37,6 +37,12 @@ def test_the_share_of_what_must_be_said_counts_squared(asked: Asked) -> None:
     assert scored("facts", sample, "I cannot say.").value == 0
 
 
+def test_a_name_is_quoted_as_the_reference_writes_it(asked: Asked) -> None:
+    sample = asked(question="Who are you?", reference="I am SmolLM, written in Malmö.")
+    said = scored("facts", sample, "I'm here to help with any kind of creative writing project.").explanation
+    assert said == "names none of Malmö, SmolLM, which the reference names"
+
+
 def test_nothing_to_go_by_is_no_score(asked: Asked) -> None:
     assert scored("facts", asked(), "Tom is my brother.").value is None
     assert scored("identity", asked(), "Tom is my brother.").value is None
