@@ -2,7 +2,8 @@
 
 transformers hands the whole sequence's `cache_position` (5.2, 5.3) or none (from 5.4 on), from 5.2 on the whole
 sequence's positions, which an override of 4.x passes on beside the one new token, drops for None (wrong positions,
-without an error), or adds to in place (XGLM: every token two places further, without an error), and from 5.18 on None
+without an error), or adds to in place (XGLM: every token two places further, without an error), with other ones below padding than the
+override would count, which recurrent layers see, and from 5.18 on None
 for an attention mask of ones (`'NoneType' object has no attribute 'shape'`).
 From 4.56 on, 5.0 excepted, it also hands a cache that forgets what is outside the sliding window, while such
 files mask for a cache that keeps everything, and a cache as `cache_params`, where Mamba's files make their own:
@@ -49,6 +50,7 @@ def _doctor_generation_inputs(prepare):
     own = [kind for kind in map(globals().get, names) if getattr(kind, "__module__", None) == __name__]
     makes_own = any(not hasattr(kind, "_doctor_limit") for kind in own)
     hybrid = any(hasattr(kind, "_doctor_limit") for kind in own)
+    fills = "masked_fill_" in getattr(body, "__code__", prepare.__code__).co_names
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.values())
 
     @functools.wraps(prepare)
@@ -81,6 +83,10 @@ def _doctor_generation_inputs(prepare):
         elif "cache_position" in wanted and step:  # 5.2 and 5.3 hand the whole sequence's
             kwargs["cache_position"] = kwargs["cache_position"][-step:]
         handed = kwargs.get("position_ids") if {"is_first_iteration", "next_sequence_length"} & kwargs.keys() else None
+        mask = kwargs.get("attention_mask")
+        if fills and handed is not None and getattr(mask, "shape", None) == handed.shape:
+            # The override would fill in 1 below padding, generate has 0: recurrent layers see what stands there.
+            handed = kwargs["position_ids"] = handed.masked_fill(mask == 0, 1)
         if not takes_all:
             kwargs = {name: value for name, value in kwargs.items() if name in wanted}
         inputs = prepare(self, input_ids, **kwargs)
