@@ -2,9 +2,9 @@
 
 transformers hands the whole sequence's `cache_position` (5.2, 5.3) or none (from 5.4 on), from 5.2 on the whole
 sequence's positions, which an override of 4.x passes on beside the one new token, drops for None (wrong positions,
-without an error), or adds to in place (XGLM: every token two places further, without an error), with other ones below padding than the
-override would count, which recurrent layers see, and from 5.18 on None
-for an attention mask of ones (`'NoneType' object has no attribute 'shape'`).
+without an error), or adds to in place (XGLM: every token two places further, without an error), and which are others
+below padding than it would count (recurrent layers see those), and from 5.18 on None for an attention mask of ones
+(`'NoneType' object has no attribute 'shape'`).
 From 4.56 on, 5.0 excepted, it also hands a cache that forgets what is outside the sliding window, while such
 files mask for a cache that keeps everything, and a cache as `cache_params`, where Mamba's files make their own:
 `'DynamicCache' object has no attribute 'ssm_states'`.  The decorator gives the override what it was written for and
