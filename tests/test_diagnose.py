@@ -200,3 +200,10 @@ def test_a_release_assumed_where_none_is_installed_would_bring_its_own_requireme
 def test_an_assumed_release_must_be_one_release(requirement: str) -> None:
     with pytest.raises(ValueError, match=r"requirement|no single release"):
         assume(Facts(), requirement)
+
+
+def test_remote_code_that_imports_a_package_of_a_check_is_read() -> None:
+    from doctor.checks.optional_import_demanded import PACKAGES
+    from doctor.diagnose import REACHING
+
+    assert {name.encode() for name in PACKAGES} <= set(REACHING)
