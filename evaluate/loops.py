@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from doctor.evaluate.words import Word, words
@@ -38,7 +39,7 @@ def _needed(size: int) -> int:
     return {1: 5, 2: 4}.get(size, 3)
 
 
-def _longest_run(found: list[Word], size: int) -> Loop | None:
+def _longest_run(found: Sequence[Word], size: int) -> Loop | None:
     """The longest stretch in which every word is the one `size` places before it."""
     best, first = (0, 0), 0
     for at in range(size, len(found) + 1):

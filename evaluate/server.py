@@ -15,12 +15,15 @@ from doctor.evaluate.extras import needed
 from doctor.evaluate.ledger import Ledger, key
 from doctor.evaluate.model import Answer, Asked, Sample
 from doctor.evaluate.prompt import MESSAGES, Prompts, conversation
+from doctor.evaluate.words import short
 from doctor.settings import UsageError
 
 RETRIES = 2
 """How often a request is sent again by itself."""
 REFUSED = 8
 """Failures in a row after which nothing more is asked."""
+NOT_ITS_PROTOCOL = (ValueError, KeyError, IndexError, TypeError, AttributeError)
+"""What reading an answer raises that is no JSON, or not of the form that OpenAI's protocol gives it."""
 
 Progress = Callable[[int, int, int], None]
 """Told how many answers there are, of how many, and how many tokens have been written."""
@@ -90,18 +93,19 @@ class _Asking:
 
     async def _model(self) -> tuple[str, Any]:
         """The model's name, and all that the server says of it: answers of another model are not taken for its own."""
+        cure = f"start the server, or correct 'model' in {self.config.path}"
         try:
-            offered = [one.model_dump(exclude={"created"}) for one in (await self.client.models.list()).data]
+            told = await self.client.get("/models", cast_to=object)
+            offered = {str(one["id"]): {**one, "created": None} for one in told["data"]}
         except self.openai.OpenAIError as error:
-            raise UsageError(
-                f"{self.url}: {self._why(error)}; start the server, or correct 'model' in {self.config.path}"
-            ) from error
-        named = self.config.name or (offered[0]["id"] if offered else "")
-        found = next((one for one in offered if one["id"] == named), None)
-        if found is None:
-            there = ", ".join(one["id"] for one in offered) or "none"
+            raise UsageError(f"{self.url}: {self._why(error)}; {cure}") from error
+        except NOT_ITS_PROTOCOL as error:
+            raise UsageError(f"{self.url}/models is no list of models in OpenAI's protocol: {cure}") from error
+        named = self.config.name or next(iter(offered), "")
+        if named not in offered:
+            there = ", ".join(offered) or "none"
             raise UsageError(f"{self.url} offers no model {named!r}; it has {there}: set 'name' in {self.config.path}")
-        return named, found
+        return named, offered[named]
 
     def _served(self, model: Any) -> dict[str, Any]:
         return {"content": self.content} if self.content else {"url": self.url, "offered": model}
@@ -141,7 +145,11 @@ class _Asking:
                 answer = await self._answer(name, sample, seed)
             except self.openai.OpenAIError as error:
                 failed[k] = Answer(sample.id, None, seed=seed, reason=self._why(error))
-                self._failed(error)
+                self._failed(failed[k].reason, error)
+                continue
+            if answer.text is None:
+                failed[k] = answer
+                self._failed(answer.reason)
                 continue
             self.row = 0
             self.ledger.add(k, answer)
@@ -150,23 +158,33 @@ class _Asking:
             self.progress(self.done, self.total, self.tokens)
 
     async def _answer(self, name: str, sample: Sample, seed: int) -> Answer:
-        request = self._request(name, sample, seed)
-        prompts = self.prompts
-        answered = await (self.client.completions if prompts else self.client.chat.completions).create(**request)
-        choice = answered.choices[0]
-        finish = finished(choice.finish_reason)
-        text = choice.text if prompts else choice.message.content or ""
+        request, prompts = self._request(name, sample, seed), self.prompts
+        answered: Any = None
+        try:
+            # Plain data: the library's own classes for it cost as much again as the request, on the server's cores.
+            answered = await self.client.post(
+                "/completions" if prompts else "/chat/completions", body=request, cast_to=object
+            )
+            [choice, *_] = answered["choices"]
+            text = (choice["text"] if prompts else choice["message"].get("content")) or ""
+            if not isinstance(text, str):
+                raise TypeError(f"{text!r} is no text")
+            used = answered.get("usage") or {}
+            finish = finished(choice.get("finish_reason"))
+        except NOT_ITS_PROTOCOL as error:
+            said = error if answered is None else answered
+            return Answer(sample.id, None, seed=seed, reason=f"answered no completion: {short(str(said), 200)}")
         return Answer(
             sample.id,
             prompts.ended(text) if prompts and finish == "stop" else text,
             finish,
             seed,
-            tokens=answered.usage.completion_tokens if answered.usage else None,
-            prompt_tokens=answered.usage.prompt_tokens if answered.usage else None,
+            tokens=used.get("completion_tokens"),
+            prompt_tokens=used.get("prompt_tokens"),
             prompt=prompts.by_id[sample.id].digest if prompts else "",
         )
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, why: str, error: Exception | None = None) -> None:
         """Give up where the server is gone or lets nobody in; a single answer that fails is a sample unscored."""
         self.row += 1
         away = isinstance(error, self.openai.APIConnectionError) and not isinstance(error, self.openai.APITimeoutError)
@@ -174,7 +192,7 @@ class _Asking:
         closed = isinstance(error, refusals)
         if away or closed or self.row >= max(REFUSED, self.config.generate.batch):
             raise UsageError(
-                f"{self.url}: {self._why(error)}; {self.done} of {self.total} answers are kept in {self.ledger.path}, "
+                f"{self.url}: {why}; {self.done} of {self.total} answers are kept in {self.ledger.path}, "
                 "and the same command goes on from there"
             ) from error
 

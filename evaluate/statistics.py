@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from doctor.evaluate.extras import needed
@@ -65,7 +66,7 @@ def summary(values: Sequence[float | None], weights: Sequence[float]) -> Summary
     if not pairs:
         return Summary(None, None, None, None, 0, unscored)
     scores, of = [value for value, _ in pairs], [weight for _, weight in pairs]
-    low, high = interval(scores, of, 0.0, BEST)
+    low, high = interval(tuple(scores), tuple(of), 0.0, BEST)
     return Summary(_mean(scores, of), _stderr(scores, of), low, high, len(pairs), unscored)
 
 
@@ -82,7 +83,8 @@ def _stderr(values: Sequence[float], weights: Sequence[float]) -> float | None:
     return math.sqrt(squares * count / (count - 1)) / math.fsum(weights)
 
 
-def interval(values: Sequence[float], weights: Sequence[float], least: float, most: float) -> tuple[float, float]:
+@lru_cache(256)  # the terminal, the JSON and the page ask for the same ones
+def interval(values: tuple[float, ...], weights: tuple[float, ...], least: float, most: float) -> tuple[float, float]:
     """The 95 % interval of a mean of numbers that lie between two bounds.
 
     BCa bootstrap.  Fewer than ten hold too little to draw from: then Student's t, which is wider.  Where all are equal,
@@ -100,9 +102,10 @@ def interval(values: Sequence[float], weights: Sequence[float], least: float, mo
     def weighted(x: Any, w: Any, axis: int) -> Any:
         return (x * w).sum(axis) / w.sum(axis)
 
+    equal = min(weights) == max(weights)
     found = stats.bootstrap(
-        (numpy.asarray(values, float), numpy.asarray(weights, float)),
-        weighted,
+        (numpy.asarray(values, float),) if equal else (numpy.asarray(values, float), numpy.asarray(weights, float)),
+        numpy.mean if equal else weighted,
         paired=True,
         vectorized=True,
         n_resamples=RESAMPLES,
@@ -118,7 +121,7 @@ def difference(first: Sequence[float], second: Sequence[float], weights: Sequenc
     """What the second run gains over the first on the same samples, at least two of them."""
     gains = [b - a for a, b in zip(first, second, strict=True)]
     mean = _mean(gains, weights)
-    low, high = interval(gains, weights, -BEST, BEST)
+    low, high = interval(tuple(gains), tuple(weights), -BEST, BEST)
     spread = _deviation(gains, weights)
     return Difference(
         mean,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -67,10 +67,11 @@ def _folded(character: str) -> str:
     return low if len(low) == 1 else plain
 
 
-def words(text: str) -> list[Word]:
-    """The words of a text, folded, with their places."""
+@lru_cache(1024)
+def words(text: str) -> tuple[Word, ...]:
+    """The words of a text, folded, with their places; every scorer asks for those of the same few texts."""
     folded = fold(text)
-    return [Word(found[0], found.start(), found.end()) for found in _WORD.finditer(folded)]
+    return tuple(Word(found[0], found.start(), found.end()) for found in _WORD.finditer(folded))
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -135,7 +136,7 @@ def _value(match: re.Match[str]) -> float:
     return digits * SCALES.get((match["scale"] or "").strip().lower(), 1)
 
 
-def _spelled(found: list[Word]) -> Iterator[tuple[float, int, int]]:
+def _spelled(found: Sequence[Word]) -> Iterator[tuple[float, int, int]]:
     at = 0
     while at < len(found):
         first = at

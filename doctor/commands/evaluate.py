@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,10 +47,10 @@ def _evaluate(options: argparse.Namespace, path: Path) -> int:
     found = _recorded(config, Path(options.answers)) if options.answers else _asked(config, options.fresh)
     found = _judged(found, config, options.fresh)
     given = advice(found, _explained())
-    write = {
-        "json": lambda: json.render(found, given, __version__),
+    write: dict[str, Callable[[], str]] = {
+        "json": cache(lambda: json.render(found, given, __version__)),
         "markdown": lambda: markdown.render(found, given),
-        "html": lambda: html.render(found, given, __version__),
+        "html": cache(lambda: html.render(found, given, __version__)),
     }
     if not options.answers:
         _keep(_folder(config), {json.FILE: write["json"](), "report.html": write["html"]()})

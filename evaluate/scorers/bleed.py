@@ -12,6 +12,7 @@ question asks for.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from doctor.evaluate.model import Sample, Score, fine, unscored
@@ -83,8 +84,8 @@ def _recited(sample: Sample, text: str) -> Score | None:
 class _Run:
     """Words that the answer shares with an earlier text: as they stand there, and here."""
 
-    told: list[Word]
-    said: list[Word]
+    told: Sequence[Word]
+    said: Sequence[Word]
 
     @property
     def start(self) -> int:
@@ -111,7 +112,7 @@ def _runs(earlier: str, text: str, least: int) -> list[_Run]:
     return sorted(found, key=lambda run: -len(run.said))
 
 
-def _common(one: list[Word], other: list[Word]) -> int:
+def _common(one: Sequence[Word], other: Sequence[Word]) -> int:
     pairs = zip(one, other, strict=False)
     return next((n for n, (a, b) in enumerate(pairs) if a.text != b.text), min(len(one), len(other)))
 
@@ -178,14 +179,14 @@ def _whole(sample: Sample, text: str) -> list[_Run]:
     return found or _several(sample, text, told)
 
 
-def _several(sample: Sample, text: str, told: list[list[Word]]) -> list[_Run]:
+def _several(sample: Sample, text: str, told: Sequence[Sequence[Word]]) -> list[_Run]:
     """Two instructions or more, whole, within the answer's own sentences: `I was told to be brief and never to lie`."""
     runs = [run for run in _runs(sample.system, text, 3) if not _granted(sample, text, run)]
     whole = [run for run in runs if any(_holds(run.said, one) for one in told)]
     return whole if len(whole) > 1 and not _ABOUT_RULES.search(fold(sample.question)) else []
 
 
-def _holds(said: list[Word], instruction: list[Word]) -> bool:
+def _holds(said: Sequence[Word], instruction: Sequence[Word]) -> bool:
     wanted = " ".join(word.text for word in instruction)
     return len(instruction) >= 3 and f" {wanted} " in f" {' '.join(word.text for word in said)} "
 

@@ -47,7 +47,7 @@ def coverage(population: str, size: int, times: int, seed: int = 1) -> Trials:
     values, shares = POPULATIONS[population]
     draw = numpy.random.default_rng(seed)
     mean = float(numpy.dot(values, shares))
-    found = (interval(draw.choice(values, size, p=shares).tolist(), [1.0] * size, 0, 10) for _ in range(times))
+    found = (interval(tuple(draw.choice(values, size, p=shares).tolist()), (1.0,) * size, 0, 10) for _ in range(times))
     inside = sum(low <= mean <= high for low, high in found)
     return Trials(f"95 % interval, {population}, {size} samples: covers", inside / times, COVERAGE)
 

@@ -24,7 +24,9 @@ def completion(text: str, finish: str = "stop") -> dict[str, Any]:
 class Stub:
     """One server on a port of its own, or on a given one; remembers what it was asked."""
 
-    def __init__(self, reply: Reply, port: int = 0, meta: str = "first", delay: float = 0.0) -> None:
+    def __init__(
+        self, reply: Reply, port: int = 0, meta: str = "first", delay: float = 0.0, models: Any = None
+    ) -> None:
         self.asked: list[dict[str, Any]] = []
         self.running = self.most = 0
         lock, stub = threading.Lock(), self
@@ -34,7 +36,7 @@ class Stub:
 
             def do_GET(self) -> None:
                 model = {"id": "stub", "object": "model", "created": int(time.time()), "owned_by": "test", "meta": meta}
-                self.send(200, {"object": "list", "data": [model]})
+                self.send(200, models or {"object": "list", "data": [model]})
 
             def do_POST(self) -> None:
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -51,8 +53,8 @@ class Stub:
                 else:  # dies in the middle of it
                     self.close_connection = True
 
-            def send(self, status: int, body: dict[str, Any]) -> None:
-                content = json.dumps(body).encode()
+            def send(self, status: int, body: Any) -> None:
+                content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))

@@ -168,6 +168,55 @@ def test_what_one_sample_is_refused_is_said_and_scored_by_nobody(
     assert "q3" not in kept()
 
 
+@pytest.mark.parametrize("models", ["<html>", "{cut of", ["m"], {"data": [{"name": "m"}]}])
+def test_what_lists_no_models_is_no_server(
+    models: Any, serve: Serve, configured: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = serve(models=models)
+    configured(server.url)
+    code, _, err = evaluate(capsys)
+    assert (code, err) == (
+        2,
+        f"doctor: {server.url}/models is no list of models in OpenAI's protocol: "
+        "start the server, or correct 'model' in e.yaml\n",
+    )
+
+
+@pytest.mark.parametrize("body", [{"error": "the model is being loaded"}, {"choices": []}, ["?"]])
+def test_what_is_no_completion_is_said_and_scored_by_nobody(
+    body: Any,
+    serve: Serve,
+    configured: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    stub: ModuleType,
+) -> None:
+    configured(serve(lambda asked: (200, body if question(asked) == 3 else stub.completion(said(asked)))).url)
+    code, told, _ = evaluate(capsys)
+    assert (code, told["total"]["scored"], told["samples"][3]["reason"]) == (
+        0, COUNT - 1, f"answered no completion: {body}",
+    )  # fmt: skip
+
+
+def test_a_server_that_answers_no_completions_is_asked_no_further(
+    serve: Serve, configured: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = serve(lambda _: (200, {"error": "no model"}))
+    configured(server.url)
+    code, _, err = evaluate(capsys)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "answered no completion: {'error': 'no model'}; 0 of 24 answers are kept" in err
+    assert len(server.asked) < COUNT
+
+
+def test_half_an_answer_is_no_completion(
+    serve: Serve, configured: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured(serve(lambda _: (200, '{"choices": [')).url)
+    code, _, err = evaluate(capsys)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "answered no completion: Expecting value: line 1" in err
+
+
 def test_a_server_that_hangs_is_not_waited_for(
     serve: Serve, configured: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

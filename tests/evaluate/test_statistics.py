@@ -25,13 +25,13 @@ def test_weights_weigh() -> None:
 
 @pytest.mark.parametrize("values", [[10.0], [0, 10], [10, 10, 10], [1, 2, 4], [10] * 30 + [0], [0.0] * 12])
 def test_an_interval_holds_its_mean_and_stays_in_bounds(values: list[float]) -> None:
-    low, high = interval(values, [1.0] * len(values), 0, 10)
+    low, high = interval(tuple(values), (1.0,) * len(values), 0, 10)
     assert 0 <= low <= sum(values) / len(values) <= high <= 10
     assert high > low
 
 
 def test_what_never_fails_is_not_taken_for_perfect() -> None:
-    low, high = interval([10.0] * 30, [1.0] * 30, 0, 10)
+    low, high = interval((10.0,) * 30, (1.0,) * 30, 0, 10)
     # Clopper and Pearson's lower bound for 30 of 30.
     assert (low, high) == (pytest.approx(8.843, abs=1e-3), 10)
 
