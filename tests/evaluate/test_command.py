@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from doctor.cli import main
+from doctor.evaluate.statistics import interval
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -102,6 +103,7 @@ def test_a_missing_extra_is_a_sentence_with_its_command(
     work: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    interval.cache_clear()
     code, out, err = said(capsys, "evaluate.yaml", "--answers", "answers.jsonl")
     assert (code, out) == (2, "")
     assert "pip install 'tune-doctor[evaluate]'" in err
