@@ -19,8 +19,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from architectures import SUBSET
 
@@ -39,6 +41,8 @@ Column = tuple[str, str]
 """A target release and a way."""
 Results = dict[Path, str | None]
 """What failed of each case, None where nothing did."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def site(argument: str) -> tuple[str, Path]:
@@ -67,17 +71,24 @@ def environment(home: Path, release: Path | None) -> dict[str, str]:
 
 def build(origins: Sites, cases: Path, python: str, wanted: Sequence[str]) -> list[Path]:
     """The folder of every case, ORIGIN/NAME, that is wanted (none: all); what is not there yet is built."""
-    built = []
-    for version, release in sorted(origins.items()):
+
+    def one_origin(version: str) -> list[Path]:
         names = sorted({one.rpartition("/")[2] for one in wanted if one.rpartition("/")[0] in ("", version)})
         folder = cases / version
         if wanted and not names:
-            continue
+            return []
         with tempfile.TemporaryDirectory() as home:
             command = [python, str(HERE / "corpus.py"), str(folder), *names]
-            subprocess.run(command, env=environment(Path(home), release), check=True, stdout=sys.stderr)
-        built += sorted(path for path in folder.iterdir() if path.is_dir() and (not names or path.name in names))
-    return built
+            subprocess.run(command, env=environment(Path(home), origins[version]), check=True, stdout=sys.stderr)
+        return sorted(path for path in folder.iterdir() if path.is_dir() and (not names or path.name in names))
+
+    return [case for built in at_once(one_origin, sorted(origins)) for case in built]
+
+
+def at_once(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """The results in order, one process for each of the machine's cores: every child keeps to one."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(work, items))
 
 
 def tried(cases: Sequence[Path], way: str, version: str, release: Path | None, python: str) -> Results:
@@ -232,11 +243,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.dead:
             sys.stdout.write("\n".join(dead(without_one(cases, targets, options.python))) + "\n")
             return 0
-        found = {
-            (version, way): tried(cases, way, version, release, options.python)
-            for version, release in targets.items()
-            for way in options.way or WAYS[:2]
-        }
+        columns = [(version, way) for version in targets for way in options.way or WAYS[:2]]
+        tables = at_once(lambda at: tried(cases, at[1], at[0], targets[at[0]], options.python), columns)
+        found = dict(zip(columns, tables, strict=True))
     sys.stdout.write("\n".join(rows(found)) + "\n")
     return int(
         any(
