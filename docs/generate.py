@@ -50,6 +50,7 @@ PURPOSE = {
     "doctor/members.json": "What classes had, functions took and overrides were handed, by release (generated)",
     "doctor/names.json": "The names that modules of transformers lost or gained, by release (generated)",
     "doctor/releases.json": "What each transformers release needs and calls itself (generated)",
+    "doctor/signatures.json": "Which arguments and names each release of the training libraries takes (generated)",
     "doctor/trainer": "Link to trainer/",
     "doctor/evaluate": "Link to evaluate/",
     "doctor/examples": "Link to examples/, which the demo takes",
