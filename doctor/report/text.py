@@ -168,7 +168,8 @@ class _Page:
         yield from ([], [("Not examined", "dim")])
         shown = skips if self.report.verbose else skips[:SKIPS]
         for skip in shown:
-            yield [(f"  {skipped(skip, self.report)}", "dim")]
+            for number, words in enumerate(wrapped(skipped(skip, self.report), self.width - 4)):
+                yield [("    " if number else "  ", ""), (words.replace(NARROW, " "), "dim")]
         if len(shown) < len(skips):
             yield [(f"  and {len(skips) - len(shown)} more: doctor check -v", "dim")]
 
