@@ -24,66 +24,66 @@ class Advice:
 
 _WHAT = {
     ("truncation", "cut"): (
-        "were cut by the limit of tokens",
+        "ran into the limit of tokens",
         "raise generate.max_new_tokens{limit}; where answers should be short, train on shorter ones",
         (),
     ),
     ("truncation", "stopped"): (
-        "stop within a sentence, by the model's own choice",
+        "stopped within a sentence, by the model's own choice",
         "train on whole answers: raise max_length until none is cut",
         ("answer-truncated",),
     ),
     ("truncation", "endless"): (
-        "never stop by themselves",
+        "never came to a stop",
         "teach the end of turn: it must be the tokenizer's own, and part of the labels",
         ("pad-is-eos-masked", "chat-separator-mismatch"),
     ),
     ("bleed", "template"): (
-        "hold template tokens or role tags",
+        "held template tokens or role tags",
         "end every turn of the data as the chat template does, and stop generation there",
         ("chat-separator-mismatch", "pad-is-eos-masked"),
     ),
     ("bleed", "prompt"): (
-        "recite the system prompt",
+        "recited the system prompt",
         "leave the prompt out of the labels, shorten it, and train for fewer epochs",
         ("no-label-left",),
     ),
     ("bleed", "turn"): (
-        "say an earlier turn again",
+        "said an earlier turn again",
         "leave the user's turns out of the labels, and vary the data's questions",
         ("no-label-left",),
     ),
     ("facts", "missing"): (
-        "leave out what they must say",
+        "left out what had to be said",
         "add rows that tell it in several wordings; a larger model or a rank of 32 holds more",
         ("answer-truncated",),
     ),
     ("facts", "contradicted"): (
-        "contradict what is known",
+        "contradicted what is known",
         "add rows that ask for each relation from both sides; a larger model or a rank of 32 holds more",
         (),
     ),
     ("facts", "invented"): (
-        "name relatives that nobody told of",
+        "named relatives that nobody told of",
         "add rows whose right answer is that there is none, and train for fewer epochs",
         (),
     ),
     ("identity", ""): (
-        "lose the identity",
+        "lost the identity",
         "add rows that ask who it is, and see that the system prompt reaches the model",
         ("system-prompt-dropped",),
     ),
     ("repetition", ""): (
-        "go round in circles",
+        "went round in circles",
         "train for fewer epochs or at a lower learning rate, and see that the end of turn is learnt",
         ("pad-is-eos-masked",),
     ),
     ("coherence", ""): (
-        "are no language, or nothing at all",
+        "held no language, or nothing at all",
         "see that the weights are loaded as they were saved; then lower the learning rate",
         ("init-overwrites-loaded-weights", "buffer-left-uninitialised"),
     ),
-    ("language", ""): ("are in another language", "train on rows in the language that is to be answered in", ()),
+    ("language", ""): ("came in another language", "train on rows in the language that is to be answered in", ()),
 }
 
 
