@@ -102,7 +102,9 @@ def tried(cases: Sequence[Path], way: str, version: str, release: Path | None, p
             mend([str(model) for folder in folders.values() for model in folder.glob("repo_*")], version, home)
         found = put_to_work(folders, trial, home, release, python)
     passed = list(found.values()).count(None)
-    sys.stderr.write(f"transformers {version}, {way}: {passed} of {len(found)} pass\n")
+    lines = [f"transformers {version}, {way}: {passed} of {len(found)} pass"]
+    lines += [f"  {case.parent.name} {case.name}: {failed}" for case, failed in found.items() if failed]
+    sys.stderr.write("\n".join(lines) + "\n")
     return found
 
 
