@@ -1,7 +1,8 @@
-"""Heads of remote code that nothing is tied to."""
+"""Weights of remote code with two names: heads that nothing is tied to, modules that are handed on."""
 
 from __future__ import annotations
 
+import ast
 import re
 
 from doctor.classes import Classes
@@ -13,6 +14,26 @@ NEWER = re.compile(
     r"\b(auto_docstring|check_model_inputs|GradientCheckpointingLayer|masking_utils|TransformersKwargs)\b"
 )
 """What only files use that were written for releases which find the head by its name."""
+
+WEIGHTS = {f"{module}.{kind}" for module in ("nn", "torch.nn") for kind in ("Embedding", "Linear")}
+"""What makes a module whose weight a checkpoint may know under one of its names."""
+_NAMED = (
+    "embed_tokens",
+    "embeddings",
+    "word_embeddings",
+    "tok_embeddings",
+    "embed",
+    "embedding",
+    "wte",
+    "shared",
+    "lm_head",
+)
+HANDED_ON = tuple(
+    f"{before}self.{name}{behind}".encode()
+    for name in _NAMED
+    for before, behind in (("=", ","), ("=", ")"), (", ", ","), (", ", ")"), ("= ", "\n"))
+)
+"""How a file looks that hands such a module on."""
 
 
 @remembered(8)
@@ -29,3 +50,23 @@ def unnamed_heads(text: str) -> frozenset[str]:
         and {one for one in classes.lineage(name) if one not in classes.nodes} <= {"PreTrainedModel", "GenerationMixin"}
         and classes.derives(name, "PreTrainedModel")
     )
+
+
+@remembered(8)
+def shared_modules(text: str) -> dict[str, ast.Assign]:
+    """The classes of a file that hold an embedding or a linear layer twice, and where each takes the second hold."""
+    found: dict[str, ast.Assign] = {}
+    for name, node in Classes(text).nodes.items():
+        inits = (part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__")
+        made = set[str]()
+        for line in (line for init in inits for line in ast.walk(init) if isinstance(line, ast.Assign)):
+            target, value = ast.unparse(line.targets[0]), line.value
+            if not target.startswith("self."):
+                continue
+            called = ast.unparse(value.func) if isinstance(value, ast.Call) else ""
+            if called in WEIGHTS:
+                made.add(target)
+            handed = [*value.args, *(one.value for one in value.keywords)] if isinstance(value, ast.Call) else [value]
+            if not called.startswith(("nn.", "torch.")) and any(ast.unparse(one) in made for one in handed):
+                found.setdefault(name, line)
+    return found
