@@ -105,6 +105,15 @@ class Classes:
         head = self.method(name, "get_output_embeddings")
         return head is not None and _attribute(_returned(head)) is not None
 
+    def places_own_states(self, name: str) -> bool:
+        """Whether a model that generates is told the places of its tokens, and no cache to count them off."""
+        lineage = list(self.lineage(name))
+        forward = self.method(name, "forward") if self.is_model(name) and "GenerationMixin" in lineage else None
+        if forward is None or self.method(name, "prepare_inputs_for_generation"):
+            return False
+        taken = {one.arg for one in (*forward.args.args, *forward.args.kwonlyargs)}
+        return {"cache_position", "use_cache"} <= taken and taken.isdisjoint({"past_key_values", "cache_params"})
+
     def assigns(self, name: str, attribute: str) -> bool:
         """Whether the body of a class, or of one of the file that it derives from, assigns an attribute."""
         return any(
