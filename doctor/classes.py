@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
 from doctor.nodes import Nodes
 from doctor.parsing import walked
 from doctor.releases import related
+
+_MAKES_CACHE = re.compile(r"Cache\(|_legacy_cache|past_key_values\[|past_key_value\[")
+"""How a file makes a cache, or shows that its own is a tuple."""
 
 
 class Classes:
@@ -113,6 +117,14 @@ class Classes:
             return False
         taken = {one.arg for one in (*forward.args.args, *forward.args.kwonlyargs)}
         return {"cache_position", "use_cache"} <= taken and taken.isdisjoint({"past_key_values", "cache_params"})
+
+    def leaves_cache(self, name: str, text: str) -> bool:
+        """Whether a model that generates takes a cache, in a file (its `text`) that makes none."""
+        if "GenerationMixin" not in self.bases(name) or not self.is_model(name) or _MAKES_CACHE.search(text):
+            return False
+        forward = self.method(name, "forward")
+        own = any(self.method(name, one) for one in ("prepare_inputs_for_generation", "_prepare_cache_for_generation"))
+        return not own and forward is not None and "past_key_values" in {one.arg for one in forward.args.args}
 
     def assigns(self, name: str, attribute: str) -> bool:
         """Whether the body of a class, or of one of the file that it derives from, assigns an attribute."""
