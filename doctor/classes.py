@@ -11,7 +11,7 @@ from doctor.nodes import Nodes
 from doctor.parsing import walked
 from doctor.releases import related
 
-_MAKES_CACHE = re.compile(r"Cache\(|_legacy_cache|past_key_values\[|past_key_value\[")
+MAKES_CACHE = re.compile(r"Cache\(|_legacy_cache|past_key_values\[|past_key_value\[")
 """How a file makes a cache, or shows that its own is a tuple."""
 
 
@@ -120,7 +120,7 @@ class Classes:
 
     def leaves_cache(self, name: str, text: str) -> bool:
         """Whether a model that generates takes a cache, in a file (its `text`) that makes none."""
-        if "GenerationMixin" not in self.bases(name) or not self.is_model(name) or _MAKES_CACHE.search(text):
+        if "GenerationMixin" not in self.bases(name) or not self.is_model(name) or MAKES_CACHE.search(text):
             return False
         forward = self.method(name, "forward")
         own = any(self.method(name, one) for one in ("prepare_inputs_for_generation", "_prepare_cache_for_generation"))

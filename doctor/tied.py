@@ -17,21 +17,8 @@ NEWER = re.compile(
 
 WEIGHTS = {f"{module}.{kind}" for module in ("nn", "torch.nn") for kind in ("Embedding", "Linear")}
 """What makes a module whose weight a checkpoint may know under one of its names."""
-_NAMED = (
-    "embed_tokens",
-    "embeddings",
-    "word_embeddings",
-    "tok_embeddings",
-    "embed",
-    "embedding",
-    "wte",
-    "shared",
-    "lm_head",
-)
 HANDED_ON = tuple(
-    f"{before}self.{name}{behind}".encode()
-    for name in _NAMED
-    for before, behind in (("=", ","), ("=", ")"), (", ", ","), (", ", ")"), ("= ", "\n"))
+    f"{before}self.{name}".encode() for before in ("=", ", ") for name in ("embed", "wte", "shared", "word_embeddings")
 )
 """How a file looks that hands such a module on."""
 

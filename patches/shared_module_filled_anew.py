@@ -59,8 +59,8 @@ def _doctor_shared_weights(model, missing):
             BASE + ADDED + "\n" + MODEL.replace("(PreTrainedModel)", "(Base)"),
         ),
         Example(
-            MODEL.replace("Vision(config, wte=self.embed)", "self.embed"),
-            MODEL.replace("Vision(config, wte=self.embed)", "self.embed") + ADDED,
+            MODEL.replace("Vision(config, wte=self.embed)", "Vision(config, self.embed)"),
+            MODEL.replace("Vision(config, wte=self.embed)", "Vision(config, self.embed)") + ADDED,
         ),
         Example(MODEL + ADDED.replace("_doctor", "_my"), keeps="the model answers it itself"),
         Example(MODEL.replace("wte=self.embed", "wte=self.embed.weight.shape"), keeps="no module is handed on"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from doctor.classes import MAKES_CACHE
 from doctor.code import Code
 from doctor.model import Facts, Finding, Remedy, Severity, source_check
 from doctor.spelling import remote_code, verdict
@@ -29,6 +30,7 @@ class M(PreTrainedModel, GenerationMixin):
     "remote-code",
     Severity.ERROR,
     needles=[b"cache_utils import"],
+    confirm=lambda data: b"GenerationMixin" in data and not MAKES_CACHE.search(data.decode("latin-1")),
     passes=[
         remote_code(MODEL),
         remote_code(MODEL, "5.1.0"),

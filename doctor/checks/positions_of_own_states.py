@@ -11,6 +11,7 @@ Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from doctor.code import Code
@@ -18,6 +19,8 @@ from doctor.model import Facts, Finding, Remedy, Severity, source_check
 from doctor.spelling import remote_code, verdict
 
 WORKS = "transformers<5.2"
+HANDED = re.compile(rb"\b(past_key_values|cache_params) *[:=]")
+"""How a file looks whose models are handed a cache."""
 MODEL = """class M(PreTrainedModel, GenerationMixin):
     def forward(self, input_ids, position_ids=None, cache_position=None, use_cache=None, **kwargs):
         pass
@@ -28,6 +31,7 @@ MODEL = """class M(PreTrainedModel, GenerationMixin):
     "remote-code",
     Severity.ERROR,
     needles=[b"cache_position"],
+    confirm=lambda data: b"GenerationMixin" in data and not HANDED.search(data),
     passes=[
         remote_code(MODEL.replace("use_cache", "past_key_values")),
         remote_code(MODEL.replace(", GenerationMixin", "")),
