@@ -9,21 +9,19 @@ Reference: https://github.com/huggingface/transformers/blob/v5.0.0/src/transform
 
 from __future__ import annotations
 
-import libcst as cst
+from collections.abc import Set
+from textwrap import indent
 
 from doctor.classes import Classes
-from doctor.patch import Example, File, Patch, with_method
+from doctor.method_patch import MethodPatch
+from doctor.patch import Example
 
 HELPER, PREPARES = "_doctor_cache_made", "_prepare_cache_for_generation"
 METHOD = f"""def {PREPARES}(self, generation_config, model_kwargs, *args, **kwargs):
     super().{PREPARES}(generation_config, model_kwargs, *args, **kwargs)
     {HELPER}(self, generation_config, model_kwargs)
 """
-ADDED = f"""
-    def {PREPARES}(self, generation_config, model_kwargs, *args, **kwargs):
-        super().{PREPARES}(generation_config, model_kwargs, *args, **kwargs)
-        {HELPER}(self, generation_config, model_kwargs)
-"""
+ADDED = "\n" + indent(METHOD, "    ")
 MODEL = """from transformers.cache_utils import Cache
 
 class M(PreTrainedModel, GenerationMixin):
@@ -32,10 +30,11 @@ class M(PreTrainedModel, GenerationMixin):
 """
 
 
-class CacheLeftToGenerate(Patch):
+class CacheLeftToGenerate(MethodPatch):
     old, new = "transformers!=5.0.*", "transformers>=4.46"
     needles = (b"cache_utils import",)
     mends = ("cache-left-to-generate",)
+    added = METHOD
     helpers = {
         HELPER: '''
 def _doctor_cache_made(model, settings, handed):
@@ -85,17 +84,5 @@ M(TinyConfig()).eval().generate(torch.tensor([[4, 5, 6]]), max_new_tokens=2, do_
 assert seen == [True, True], seen
 """
 
-    def __init__(self, file: File) -> None:
-        super().__init__(file)
-        classes = Classes(file.text)
-        self.models = {name for name in classes.nodes if classes.leaves_cache(name, file.text)}
-
-    def reaches(self, name: str, text: str) -> bool:
-        return name in self.models
-
-    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
-        body = updated_node.body
-        if self.file.scope or updated_node.name.value not in self.models or not isinstance(body, cst.IndentedBlock):
-            return updated_node
-        self.helper(HELPER)
-        return with_method(updated_node, METHOD)
+    def lacking(self, classes: Classes) -> Set[str]:
+        return {name for name in classes.nodes if classes.leaves_cache(name, self.file.text)}

@@ -10,31 +10,30 @@ Reference: https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE
 
 from __future__ import annotations
 
-import libcst as cst
+from collections.abc import Set
+from textwrap import indent
 
 from doctor.classes import Classes
-from doctor.patch import Example, File, Patch, with_method
+from doctor.method_patch import MethodPatch
+from doctor.patch import Example
 
 HELPER, PREPARES = "_doctor_own_places", "prepare_inputs_for_generation"
 METHOD = f"""def {PREPARES}(self, input_ids, inputs_embeds=None, **kwargs):
     inputs = super().{PREPARES}(input_ids, inputs_embeds=inputs_embeds, **kwargs)
     return {HELPER}(input_ids, kwargs.get("attention_mask"), inputs)
 """
-ADDED = f"""
-    def {PREPARES}(self, input_ids, inputs_embeds=None, **kwargs):
-        inputs = super().{PREPARES}(input_ids, inputs_embeds=inputs_embeds, **kwargs)
-        return {HELPER}(input_ids, kwargs.get("attention_mask"), inputs)
-"""
+ADDED = "\n" + indent(METHOD, "    ")
 MODEL = """class M(PreTrainedModel, GenerationMixin):
     def forward(self, input_ids, position_ids=None, cache_position=None, use_cache=None, **kwargs):
         pass
 """
 
 
-class PositionsOfOwnStates(Patch):
+class PositionsOfOwnStates(MethodPatch):
     old, new = "transformers>=4.46,<5.2", "transformers>=4.46"
     needles = (b"cache_position",)
     mends = ("positions-of-own-states",)
+    added = METHOD
     helpers = {
         HELPER: '''
 def _doctor_own_places(input_ids, mask, inputs):
@@ -89,17 +88,5 @@ assert places[0] == [0, 1, 2] and places[1][-1] == 3, places
 assert positions[0] == [[1, 1, 0], [0, 1, 2]], positions
 """
 
-    def __init__(self, file: File) -> None:
-        super().__init__(file)
-        classes = Classes(file.text)
-        self.models = {name for name in classes.nodes if classes.places_own_states(name)}
-
-    def reaches(self, name: str, text: str) -> bool:
-        return name in self.models
-
-    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
-        body = updated_node.body
-        if self.file.scope or updated_node.name.value not in self.models or not isinstance(body, cst.IndentedBlock):
-            return updated_node
-        self.helper(HELPER)
-        return with_method(updated_node, METHOD)
+    def lacking(self, classes: Classes) -> Set[str]:
+        return {name for name in classes.nodes if classes.places_own_states(name)}

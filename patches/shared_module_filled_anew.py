@@ -10,10 +10,12 @@ Reference: https://github.com/huggingface/transformers/blob/v5.2.0/src/transform
 
 from __future__ import annotations
 
-import libcst as cst
+from collections.abc import Set
+from textwrap import indent
 
 from doctor.classes import Classes
-from doctor.patch import Example, File, Patch, with_method
+from doctor.method_patch import MethodPatch
+from doctor.patch import Example
 from doctor.tied import HANDED_ON, shared_modules
 
 HELPER, MOVES = "_doctor_shared_weights", "_move_missing_keys_from_meta_to_device"
@@ -21,11 +23,7 @@ METHOD = f"""def {MOVES}(self, missing_keys, *args, **kwargs):
     {HELPER}(self, missing_keys)
     super().{MOVES}(missing_keys, *args, **kwargs)
 """
-ADDED = f"""
-    def {MOVES}(self, missing_keys, *args, **kwargs):
-        {HELPER}(self, missing_keys)
-        super().{MOVES}(missing_keys, *args, **kwargs)
-"""
+ADDED = "\n" + indent(METHOD, "    ")
 MODEL = """class M(PreTrainedModel):
     def __init__(self, config):
         super().__init__(config)
@@ -35,10 +33,11 @@ MODEL = """class M(PreTrainedModel):
 BASE = "class Base(PreTrainedModel):\n    config_class = C\n"
 
 
-class SharedModuleFilledAnew(Patch):
+class SharedModuleFilledAnew(MethodPatch):
     old, new = "transformers!=5.0.*,!=5.1.*", "transformers>=4.36"
     needles = HANDED_ON
     mends = ("shared-module-filled-anew",)
+    added = METHOD
     helpers = {
         HELPER: '''
 def _doctor_shared_weights(model, missing):
@@ -103,19 +102,8 @@ assert model.vision.wte is model.embed
 assert not report["missing_keys"], report
 """
 
-    def __init__(self, file: File) -> None:
-        super().__init__(file)
-        classes = Classes(file.text)
-        models = {name for name in classes.nodes if classes.is_model(name)} if shared_modules(file.text) else set()
-        roots = {name for name in models if models.isdisjoint(classes.bases(name))}
-        self.roots = {name for name in roots if not classes.method(name, MOVES)}
-
-    def reaches(self, name: str, text: str) -> bool:
-        return name in self.roots
-
-    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
-        body = updated_node.body
-        if self.file.scope or updated_node.name.value not in self.roots or not isinstance(body, cst.IndentedBlock):
-            return updated_node
-        self.helper(HELPER)
-        return with_method(updated_node, METHOD)
+    def lacking(self, classes: Classes) -> Set[str]:
+        if not shared_modules(self.file.text):
+            return set()
+        models = {name for name in classes.nodes if classes.is_model(name)}
+        return {name for name in models if models.isdisjoint(classes.bases(name))}

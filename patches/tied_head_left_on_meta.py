@@ -9,19 +9,18 @@ Reference: https://github.com/huggingface/transformers/blob/v5.4.0/src/transform
 
 from __future__ import annotations
 
-import libcst as cst
+from collections.abc import Set
+from textwrap import indent
 
 from doctor.classes import Classes
-from doctor.patch import Example, File, Patch, with_method
+from doctor.method_patch import MethodPatch
+from doctor.patch import Example
 
 HELPER, MARKS = "_doctor_missing_ties", "mark_tied_weights_as_initialized"
 METHOD = f"""def {MARKS}(self, *args):
     {HELPER}(self, super().{MARKS}, *args)
 """
-ADDED = """
-    def mark_tied_weights_as_initialized(self, *args):
-        _doctor_missing_ties(self, super().mark_tied_weights_as_initialized, *args)
-"""
+ADDED = "\n" + indent(METHOD, "    ")
 MODEL = """class M(PreTrainedModel):
     _tied_weights_keys = {"head.weight": "embed.weight"}
 
@@ -30,10 +29,11 @@ MODEL = """class M(PreTrainedModel):
 """
 
 
-class TiedHeadLeftOnMeta(Patch):
+class TiedHeadLeftOnMeta(MethodPatch):
     old, new = "transformers!=5.3.*", "transformers>=4.36"
     needles = (b"def get_output_embeddings",)
     mends = ("tied-head-left-on-meta",)
+    added = METHOD
     helpers = {
         HELPER: '''
 def _doctor_missing_ties(model, mark, *loading):
@@ -91,19 +91,5 @@ with tempfile.TemporaryDirectory() as folder:
 assert torch.equal(model.head.weight, torch.ones(8, 4))
 """
 
-    def __init__(self, file: File) -> None:
-        super().__init__(file)
-        classes = Classes(file.text)
-        self.heads = {name for name in classes.nodes if classes.headed(name)}
-
-    def reaches(self, name: str, text: str) -> bool:
-        return name in self.heads
-
-    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
-        body = updated_node.body
-        if self.file.scope or updated_node.name.value not in self.heads or not isinstance(body, cst.IndentedBlock):
-            return updated_node
-        if any(isinstance(part, cst.FunctionDef) and part.name.value == MARKS for part in body.body):
-            return updated_node
-        self.helper(HELPER)
-        return with_method(updated_node, METHOD)
+    def lacking(self, classes: Classes) -> Set[str]:
+        return {name for name in classes.nodes if classes.headed(name)}
