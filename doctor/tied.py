@@ -41,19 +41,19 @@ def unnamed_heads(text: str) -> frozenset[str]:
 
 @remembered(8)
 def shared_modules(text: str) -> dict[str, ast.Assign]:
-    """The classes of a file that hold an embedding or a linear layer twice, and where each takes the second hold."""
+    """The classes of a file that hand an embedding or a linear layer on to another module, and where each does."""
     found: dict[str, ast.Assign] = {}
     for name, node in Classes(text).nodes.items():
         inits = (part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__")
         made = set[str]()
         for line in (line for init in inits for line in ast.walk(init) if isinstance(line, ast.Assign)):
             target, value = ast.unparse(line.targets[0]), line.value
-            if not target.startswith("self."):
+            if not target.startswith("self.") or not isinstance(value, ast.Call):
                 continue
-            called = ast.unparse(value.func) if isinstance(value, ast.Call) else ""
+            called = ast.unparse(value.func)
             if called in WEIGHTS:
                 made.add(target)
-            handed = [*value.args, *(one.value for one in value.keywords)] if isinstance(value, ast.Call) else [value]
+            handed = (*value.args, *(one.value for one in value.keywords))
             if not called.startswith(("nn.", "torch.")) and any(ast.unparse(one) in made for one in handed):
                 found.setdefault(name, line)
     return found

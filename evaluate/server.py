@@ -159,21 +159,21 @@ class _Asking:
 
     async def _answer(self, name: str, sample: Sample, seed: int) -> Answer:
         request, prompts = self._request(name, sample, seed), self.prompts
-        answered: Any = None
+        # Plain data: the library's own classes for it cost as much again as the request, on the server's cores.
+        asked = self.client.post("/completions" if prompts else "/chat/completions", body=request, cast_to=object)
         try:
-            # Plain data: the library's own classes for it cost as much again as the request, on the server's cores.
-            answered = await self.client.post(
-                "/completions" if prompts else "/chat/completions", body=request, cast_to=object
-            )
+            answered = await asked
+        except ValueError as error:  # no JSON, or no UTF-8
+            return _no_completion(sample, seed, error)
+        try:
             [choice, *_] = answered["choices"]
             text = (choice["text"] if prompts else choice["message"].get("content")) or ""
             if not isinstance(text, str):
                 raise TypeError(f"{text!r} is no text")
             used = answered.get("usage") or {}
             finish = finished(choice.get("finish_reason"))
-        except NOT_ITS_PROTOCOL as error:
-            said = error if answered is None else answered
-            return Answer(sample.id, None, seed=seed, reason=f"answered no completion: {short(str(said), 200)}")
+        except NOT_ITS_PROTOCOL:
+            return _no_completion(sample, seed, answered)
         return Answer(
             sample.id,
             prompts.ended(text) if prompts and finish == "stop" else text,
@@ -204,3 +204,7 @@ class _Asking:
             body = error.body if isinstance(error.body, dict) else {}
             return f"answered {error.status_code}: {body.get('message') or error.message}"
         return f"cannot be reached ({error.__cause__ or error})"
+
+
+def _no_completion(sample: Sample, seed: int, said: object) -> Answer:
+    return Answer(sample.id, None, seed=seed, reason=f"answered no completion: {short(str(said), 200)}")
